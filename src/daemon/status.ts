@@ -1,0 +1,122 @@
+// What the gateway tells about itself: the values behind `list-sas`, `status` and, later, the metrics.
+
+import type { SocketAddress } from '../bytes/ip.ts';
+import type { Reason } from '../ike/reason.ts';
+import type { Transform } from '../ike/wire/payload.ts';
+import type { Selector } from '../ike/wire/ts.ts';
+
+/** strongSwan's names for the state of an IKE SA. */
+export type SessionState = 'CREATED' | 'CONNECTING' | 'ESTABLISHED' | 'REKEYING' | 'REKEYED' | 'DELETING';
+
+/** strongSwan's names for the state of a child SA. */
+export type ChildState = 'CREATED' | 'INSTALLING' | 'INSTALLED' | 'REKEYING' | 'REKEYED' | 'DELETING';
+
+/** Ages and remaining times are in seconds. */
+export interface ChildStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly reqid: number;
+  readonly state: ChildState;
+  readonly mode: 'tunnel' | 'transport';
+  readonly protocol: 'esp' | 'ah';
+  readonly udp: boolean;
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly esn: boolean;
+  /** What was negotiated: encr, integ, ke (of the last rekey with PFS). */
+  readonly transforms: readonly Transform[];
+  readonly bytesIn: number;
+  readonly packetsIn: number;
+  readonly bytesOut: number;
+  readonly packetsOut: number;
+  /** Seconds since the last packet; undefined when there was none. */
+  readonly useIn: number | undefined;
+  readonly useOut: number | undefined;
+  readonly rekeyIn: number | undefined;
+  readonly lifeIn: number | undefined;
+  readonly installedSince: number;
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
+}
+
+export interface SessionStatus {
+  readonly id: number;
+  readonly conn: string;
+  readonly version: 1 | 2;
+  readonly state: SessionState;
+  readonly local: SocketAddress;
+  /** strongSwan's text form of an identity. */
+  readonly localId: string;
+  readonly remote: SocketAddress;
+  readonly remoteId: string;
+  readonly initiator: boolean;
+  /** 16 hexadecimal digits. */
+  readonly spiI: string;
+  readonly spiR: string;
+  readonly natLocal: boolean;
+  readonly natRemote: boolean;
+  /** encr, integ, prf, ke; empty until negotiated. */
+  readonly transforms: readonly Transform[];
+  readonly establishedSince: number | undefined;
+  readonly rekeyIn: number | undefined;
+  readonly reauthIn: number | undefined;
+  readonly tasksQueued: readonly string[];
+  readonly tasksActive: readonly string[];
+  readonly children: readonly ChildStatus[];
+}
+
+/** PRODUCT's states of a connection. */
+export type ConnectionState =
+  | 'down'
+  | 'waiting'
+  | 'connecting'
+  | 'phase1-failed'
+  | 'phase2-failed'
+  | 'connected'
+  | 'rekeying'
+  | 'deleting';
+
+export interface ConnectionStatus {
+  readonly name: string;
+  readonly state: ConnectionState;
+  readonly reason: Reason;
+  /** Seconds in this state. */
+  readonly since: number;
+  /** The peer, where known. */
+  readonly remote: string;
+  readonly children: readonly { readonly name: string; readonly state: ConnectionState; readonly reason: Reason }[];
+}
+
+/** How an `initiate` or `terminate` ended. */
+export interface Outcome {
+  readonly ok: boolean;
+  readonly reason: Reason;
+}
+
+/** One line of a command's progress, as strongSwan's `control-log` event carries it. */
+export interface Progress {
+  readonly level: number;
+  readonly group: string;
+  readonly text: string;
+  readonly session: number | undefined;
+  readonly conn: string | undefined;
+}
+
+/** What the control socket may ask of the gateway. */
+export interface Gateway {
+  /** Sessions in order of their ids. */
+  sessions(): readonly SessionStatus[];
+  connections(): readonly ConnectionStatus[];
+  /** `ike` and `child` by configured name; a child alone is enough. Resolves when up or failed, or at `timeout` ms (0: never). */
+  initiate(
+    what: { ike?: string; child?: string },
+    timeout: number,
+    progress: (line: Progress) => void,
+  ): Promise<Outcome>;
+  /** By names or unique ids; `matches` is how many SAs that meant. */
+  terminate(
+    what: { ike?: string; child?: string; ikeId?: number; childId?: number; force?: boolean },
+    timeout: number,
+    progress: (line: Progress) => void,
+  ): Promise<Outcome & { readonly matches: number; readonly terminated: number }>;
+}

@@ -1,0 +1,53 @@
+// Why something did not work, as data: what we wanted, what came, where ours is written, what to change. The log line,
+// the metric's label, the status and the `why` command are all made from this one value. `code` is API.
+
+import type { SocketAddress } from '../bytes/ip.ts';
+import type { Place } from './connection.ts';
+import type { Miss } from './why.ts';
+
+export type ReasonCode =
+  | 'ok'
+  | 'requested'
+  | 'peer-deleted'
+  | 'replaced'
+  | 'no-answer'
+  | 'peer-dead'
+  | 'expired'
+  | 'no-connection'
+  | 'no-proposal'
+  | 'no-child-proposal'
+  | 'wrong-group'
+  | 'bad-key-exchange'
+  | 'auth-failed'
+  | 'no-psk'
+  | 'unknown-id'
+  | 'ts-mismatch'
+  | 'single-pair'
+  | 'no-additional-sas'
+  | 'temporary-failure'
+  | 'child-not-found'
+  | 'childless'
+  | 'wrong-version'
+  | 'syntax'
+  | 'unsupported-critical'
+  | 'half-open'
+  | 'limit'
+  | 'peer-error'
+  | 'internal';
+
+export interface Reason {
+  readonly code: ReasonCode;
+  /** A plain sentence. */
+  readonly text: string;
+  /** The notify that the peer sent or that we answered with, by its RFC name. */
+  readonly notify?: string;
+  /** Who refused. */
+  readonly by?: 'us' | 'peer';
+  readonly want?: readonly string[];
+  readonly got?: readonly string[];
+  readonly misses?: readonly Miss[];
+  readonly where?: Place;
+  /** What to change, and on which side. */
+  readonly remedy?: string;
+  readonly peer?: SocketAddress;
+}

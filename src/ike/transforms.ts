@@ -1,0 +1,1 @@
+export type TransformKind = 'encr' | 'prf' | 'integ' | 'ke' | 'esn';

@@ -1,0 +1,49 @@
+// The host as the daemon sees it: sockets, the TUN device, routes. Native implementations stand beside in-memory ones.
+
+import type { Ip, Prefix, SocketAddress } from '../bytes/ip.ts';
+
+/** One UDP port on every local address, both families. Knows to which address of ours a datagram came. */
+export interface UdpPort {
+  readonly port: number;
+  /** Called for each datagram; `bytes` are borrowed until the handler returns. */
+  onReceive: (bytes: Uint8Array, from: SocketAddress, to: SocketAddress) => void;
+  /** False when the kernel refused (no route, full buffer): the datagram is lost, as datagrams are. */
+  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): boolean;
+  close(): void;
+}
+
+/** Protocol 50, both families. */
+export interface RawEsp {
+  /** `bytes` start at the ESP header and are borrowed. */
+  onReceive: (bytes: Uint8Array, from: Ip, to: Ip) => void;
+  send(bytes: Uint8Array, from: Ip, to: Ip): boolean;
+  close(): void;
+}
+
+/** The inside: whole IP packets. */
+export interface Tun {
+  readonly name: string;
+  readonly index: number;
+  /** `packet` is borrowed until the handler returns. */
+  onPacket: (packet: Uint8Array) => void;
+  write(packet: Uint8Array): boolean;
+  close(): void;
+}
+
+/** Routes and rules of our own table (ARCHITECTURE §4). All of them go with `close`. */
+export interface Routes {
+  /** `source` is the address that local traffic should carry, when one of ours lies in the local selectors. */
+  add(destination: Prefix, source: Ip | undefined): void;
+  remove(destination: Prefix): void;
+  /** Clear packets from this subnet are dropped unless they come out of the TUN. */
+  guard(source: Prefix): void;
+  unguard(source: Prefix): void;
+  close(): void;
+}
+
+export interface Host {
+  /** The source address the kernel would use towards `remote`. */
+  sourceFor(remote: Ip): Ip | undefined;
+  /** Addresses on our interfaces. */
+  addresses(): readonly Ip[];
+}
