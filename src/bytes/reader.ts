@@ -5,15 +5,23 @@ import { WireError } from './error.ts';
 export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #base: number;
   #pos = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** `base` is where `bytes` begin in the whole message, so that an error names the place there. */
+  constructor(bytes: Uint8Array, base = 0) {
     this.#bytes = bytes;
+    this.#base = base;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get pos(): number {
     return this.#pos;
+  }
+
+  /** The position in the whole message. */
+  get offset(): number {
+    return this.#base + this.#pos;
   }
 
   get left(): number {
@@ -48,15 +56,16 @@ export class Reader {
 
   /** A reader over the next `length` bytes. */
   slice(length: number): Reader {
-    return new Reader(this.bytes(length));
+    const base = this.offset;
+    return new Reader(this.bytes(length), base);
   }
 
   end(): void {
-    if (this.left > 0) throw new WireError('trailing', this.#pos);
+    if (this.left > 0) throw new WireError('trailing', this.offset);
   }
 
   #advance(length: number): number {
-    if (length > this.left) throw new WireError('truncated', this.#pos);
+    if (length > this.left) throw new WireError('truncated', this.offset);
     const start = this.#pos;
     this.#pos += length;
     return start;

@@ -20,6 +20,8 @@ export interface Transform {
   readonly id: number;
   /** The Key Length attribute, in bits. */
   readonly keyBits?: number;
+  /** It came with an attribute we do not know: such a transform must not be chosen (RFC 7296 §3.3.6). */
+  readonly unknownAttribute?: true;
 }
 
 export interface Proposal {

@@ -1,0 +1,490 @@
+// All IKE sessions of a gateway: finds the session of a datagram, answers what needs no session (cookies, wrong groups,
+// wrong versions), and bounds what strangers can make us do (RFC 7296 §2.6, §2.21). Nothing that a stranger sends gets
+// past `receive` as an exception: the only place where a WireError is caught.
+
+import { compare, hex } from '../bytes/bytes.ts';
+import { WireError } from '../bytes/error.ts';
+import type { SocketAddress } from '../bytes/ip.ts';
+import type { Random } from '../crypto/types.ts';
+import type { Child, Connection, Millis, SharedKey } from './connection.ts';
+import type { Answer, Effect, SessionId } from './effects.ts';
+import { sameIdentity } from './identity.ts';
+import type { Reason } from './reason.ts';
+import { groupsOf } from './select.ts';
+import { Timers } from './timers.ts';
+import { resolveTs } from './ts.ts';
+import { createTask, deleteChild, expireChild, findChild, rekeyChild, replaceBy } from './v2/children.ts';
+import { Doorman } from './v2/doorman.ts';
+import { notify } from './v2/payloads.ts';
+import { Session } from './v2/session.ts';
+import { blank, type ChildState, type SessionState, type Want } from './v2/state.ts';
+import type { World } from './v2/world.ts';
+import { EXCHANGE, NOTIFY } from './wire/constants.ts';
+import { decodeHeader, encodeMessage, parseMessage } from './wire/message.ts';
+import type { Header, Message } from './wire/payload.ts';
+
+export interface EndpointOptions {
+  readonly random: Random;
+  readonly port: number;
+  readonly natPort: number;
+  readonly rawEsp: boolean;
+  readonly connections: readonly Connection[];
+  readonly sharedKeys: readonly SharedKey[];
+  /** When the data plane last saw a packet of this child. */
+  readonly lastInbound?: (child: number) => Millis | undefined;
+  readonly lastOutbound?: (child: number) => Millis | undefined;
+}
+
+/** A peer's address may change by its ESP packets this often (SECURITY E11). */
+const MOVE_INTERVAL: Millis = 5000;
+/** Answers to what no session asked for, a second. */
+const STRAY_ANSWERS = 10;
+
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #doorman: Doorman;
+  readonly #sessions = new Map<SessionId, Session>();
+  readonly #bySpi = new Map<string, Session>();
+  readonly #children = new Map<number, SessionId>();
+  readonly #spis = new Set<number>();
+  readonly #reqids = new Map<string, number>();
+  readonly #timers = new Timers();
+  readonly #counters = new Map<string, number>();
+  readonly #world: World;
+  #connections = new Map<string, Connection>();
+  #sharedKeys: readonly SharedKey[];
+  #effects: Effect[] = [];
+  readonly #touched = new Set<Session>();
+  #ids = 0;
+  #serial = 0;
+  #stray = { second: 0, answers: 0 };
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#sharedKeys = options.sharedKeys;
+    this.configure(options.connections, options.sharedKeys);
+    this.#world = this.#makeWorld();
+    this.#doorman = new Doorman(this.#world);
+  }
+
+  configure(connections: readonly Connection[], sharedKeys: readonly SharedKey[]): void {
+    this.#connections = new Map(connections.map((conn) => [conn.name, conn]));
+    this.#sharedKeys = sharedKeys;
+  }
+
+  // --- inputs ------------------------------------------------------------------------------------------------------
+
+  /** One IKE message, without the non-ESP marker. */
+  receive(now: Millis, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): Effect[] {
+    try {
+      this.#receive(now, datagram, from, to);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#count(`malformed:${error.code}`);
+    }
+    return this.#done();
+  }
+
+  #receive(now: Millis, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    const header = decodeHeader(datagram);
+    if (header.major !== 2) return this.#wrongVersion(now, header, from, to);
+    const message = parseMessage(datagram);
+    const ours = header.initiator ? header.spiR : header.spiI;
+    if (ours.every((byte) => byte === 0)) return this.#stranger(now, message, datagram, from, to);
+    const session = this.#bySpi.get(hex(ours));
+    if (!session) return this.#count('unknown-spi');
+    this.#touched.add(session);
+    this.#guarded(now, session, () => session.receive(now, message, datagram, from, to));
+  }
+
+  #stranger(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    const { exchange, response, initiator, messageId } = message.header;
+    const first = exchange === EXCHANGE.IKE_SA_INIT && !response && initiator && messageId === 0;
+    if (!first || message.encrypted) return this.#count('unexpected-init');
+    this.#doorman.greet(now, message, datagram, from, to);
+  }
+
+  /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us. */
+  #wrongVersion(now: Millis, header: Header, from: SocketAddress, to: SocketAddress): void {
+    this.#count(`version-${header.major}`);
+    if (header.major < 3 || header.response || !this.#mayAnswer(now)) return;
+    const fields = { ...header, initiator: !header.initiator, response: true };
+    const bytes = encodeMessage(fields, [notify(NOTIFY.INVALID_MAJOR_VERSION)]);
+    this.#effects.push({ type: 'send', local: to, remote: from, bytes });
+  }
+
+  #mayAnswer(now: Millis): boolean {
+    const second = Math.floor(now / 1000);
+    if (this.#stray.second !== second) this.#stray = { second, answers: 0 };
+    return ++this.#stray.answers <= STRAY_ANSWERS;
+  }
+
+  answer(now: Millis, answer: Answer): Effect[] {
+    this.#with(now, answer.job.session, (session) => session.answer(now, answer));
+    return this.#done();
+  }
+
+  deadline(): Millis | undefined {
+    return this.#timers.next();
+  }
+
+  tick(now: Millis): Effect[] {
+    for (let id = this.#timers.due(now); id !== undefined; id = this.#timers.due(now)) {
+      this.#with(now, id, (session) => session.tick(now));
+      this.#settle();
+    }
+    return this.#done();
+  }
+
+  /** Starts a session for a connection, with all its children or those named. */
+  initiate(
+    now: Millis,
+    conn: Connection,
+    local: string,
+    remote: string,
+    children: readonly string[] = conn.children.map((child) => child.name),
+  ): { session: SessionId; effects: Effect[] } {
+    const session = this.#initiate(now, conn, local, remote, children);
+    return { session: session.state.id, effects: this.#done() };
+  }
+
+  #initiate(now: Millis, conn: Connection, local: string, remote: string, children: readonly string[]): Session {
+    const { port, natPort, rawEsp, random } = this.#options;
+    // strongSwan's rule: another port than 500 speaks with the non-ESP marker from the start.
+    const from = { ip: local, port: conn.remotePort === 500 ? port : natPort };
+    const to = { ip: remote, port: conn.remotePort };
+    const state: SessionState = {
+      ...blank(++this.#ids, conn.name, now),
+      original: true,
+      spiI: this.#takeIkeSpi(),
+      spiR: new Uint8Array(8),
+      local: from,
+      remote: to,
+      udpForced: conn.encap === 'yes' || !rawEsp,
+    };
+    const session = this.#add(state);
+    this.#event({ kind: 'session-started', session: state.id, conn: conn.name, initiator: true });
+    const [group = 0] = groupsOf(conn.offers);
+    state.queue.push({ kind: 'init', nonce: random(32), group, restarts: 0 });
+    for (const child of conn.children) {
+      if (children.includes(child.name)) state.queue.push(createTask(session, want(child, local, remote)));
+    }
+    session.advance(now);
+    return session;
+  }
+
+  /** Another child of an established session. */
+  createChild(now: Millis, id: SessionId, name: string): Effect[] {
+    this.#with(now, id, (session) => {
+      const child = session.conn.children.find((config) => config.name === name);
+      const { local, remote } = session.state;
+      if (child) session.enqueue(now, createTask(session, want(child, local.ip, remote.ip)));
+    });
+    return this.#done();
+  }
+
+  rekeyChild(now: Millis, id: number): Effect[] {
+    this.#withChild(now, id, (session, child) => rekeyChild(session, now, child));
+    return this.#done();
+  }
+
+  rekeyIke(now: Millis, id: SessionId): Effect[] {
+    this.#with(now, id, (session) => session.rekey(now));
+    return this.#done();
+  }
+
+  closeChild(now: Millis, id: number): Effect[] {
+    this.#withChild(now, id, (session, child) => deleteChild(session, now, child));
+    return this.#done();
+  }
+
+  close(now: Millis, id: SessionId, reason: Reason): Effect[] {
+    this.#with(now, id, (session) => session.close(now, reason));
+    return this.#done();
+  }
+
+  /** Forgets a session without a word to the peer. */
+  abandon(now: Millis, id: SessionId, reason: Reason): Effect[] {
+    this.#with(now, id, (session) => session.over(now, reason));
+    return this.#done();
+  }
+
+  checkLiveness(now: Millis, id: SessionId): Effect[] {
+    this.#with(now, id, (session) => session.checkLiveness(now));
+    return this.#done();
+  }
+
+  /** The data plane reached a limit of a child by bytes, packets or sequence numbers. */
+  limit(now: Millis, id: number, hard: boolean): Effect[] {
+    this.#withChild(now, id, (session, child) => {
+      if (hard) expireChild(session, now, child);
+      else rekeyChild(session, now, child);
+    });
+    return this.#done();
+  }
+
+  /** The peer sends on a child whose predecessor we still send on: it is ready for the new one (RFC 7296 §2.8). */
+  used(now: Millis, id: number): Effect[] {
+    this.#withChild(now, id, (session, child) => {
+      const old = session.state.children.find((other) => other.successor === id && other.stage === 'rekeyed');
+      if (old) replaceBy(session, old, child);
+    });
+    return this.#done();
+  }
+
+  /** An authentic and newest ESP packet came from another address: a NAT has changed its mapping. */
+  moved(now: Millis, id: number, from: SocketAddress): Effect[] {
+    this.#withChild(now, id, (session) => {
+      const { state } = session;
+      const soon = state.lastMove !== undefined && now - state.lastMove < MOVE_INTERVAL;
+      if (state.natRemote && !soon && state.phase === 'established') session.relocate(now, state.local, from);
+    });
+    return this.#done();
+  }
+
+  // --- what can be seen ----------------------------------------------------------------------------------------------
+
+  sessions(): readonly Session[] {
+    return [...this.#sessions.values()].filter(({ state }) => state.phase !== 'closed');
+  }
+
+  session(id: SessionId): Session | undefined {
+    return this.#sessions.get(id);
+  }
+
+  sessionOfChild(id: number): Session | undefined {
+    const session = this.#children.get(id);
+    return session === undefined ? undefined : this.#sessions.get(session);
+  }
+
+  /** Messages dropped, by reason. */
+  counters(): ReadonlyMap<string, number> {
+    return this.#counters;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** All sessions as plain data. */
+  export(): SessionState[] {
+    return structuredClone([...this.#sessions.values()].map(({ state }) => state));
+  }
+
+  /** Takes up sessions that another endpoint, with the same configuration, has exported. */
+  import(states: readonly SessionState[]): void {
+    for (const state of structuredClone(states)) {
+      const session = this.#add(state);
+      this.#ids = Math.max(this.#ids, state.id);
+      this.#serial = Math.max(this.#serial, state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0);
+      for (const child of state.children) this.#import(child, state);
+      this.#touched.add(session);
+    }
+    this.#settle();
+  }
+
+  #import(child: ChildState, state: SessionState): void {
+    this.#ids = Math.max(this.#ids, child.id);
+    this.#spis.add(child.spiIn);
+    this.#children.set(child.id, state.id);
+  }
+
+  // --- inside ----------------------------------------------------------------------------------------------------------
+
+  #with(now: Millis, id: SessionId, act: (session: Session) => void): void {
+    const session = this.#sessions.get(id);
+    if (!session) return;
+    this.#touched.add(session);
+    this.#guarded(now, session, () => act(session));
+  }
+
+  #withChild(now: Millis, id: number, act: (session: Session, child: ChildState) => void): void {
+    const owner = this.#children.get(id);
+    if (owner === undefined) return;
+    this.#with(now, owner, (session) => {
+      const child = findChild(session, id);
+      if (child) act(session, child);
+    });
+  }
+
+  /** A bug costs the session in which it shows itself, not the gateway. */
+  #guarded(now: Millis, session: Session, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof WireError) throw error;
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#count('bug');
+      session.over(now, { code: 'internal', text, by: 'us' });
+    }
+  }
+
+  #done(): Effect[] {
+    this.#settle();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #settle(): void {
+    for (const session of this.#touched) {
+      const alive = this.#sessions.get(session.state.id) === session;
+      this.#timers.set(session.state.id, alive ? session.deadline() : undefined);
+    }
+    this.#touched.clear();
+  }
+
+  #count(code: string): void {
+    this.#counters.set(code, (this.#counters.get(code) ?? 0) + 1);
+  }
+
+  #event(event: Extract<Effect, { type: 'event' }>['event']): void {
+    this.#effects.push({ type: 'event', event });
+  }
+
+  #add(state: SessionState): Session {
+    const session = new Session(state, this.#world);
+    this.#sessions.set(state.id, session);
+    this.#bySpi.set(hex(session.ourSpi), session);
+    this.#touched.add(session);
+    return session;
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session.state.id);
+    this.#bySpi.delete(hex(session.ourSpi));
+    this.#doorman.forget(session);
+    this.#touched.add(session);
+  }
+
+  #takeIkeSpi(): Uint8Array {
+    for (;;) {
+      const spi = this.#options.random(8);
+      if (spi.some((byte) => byte !== 0) && !this.#bySpi.has(hex(spi))) return spi;
+    }
+  }
+
+  #takeSpi(): number {
+    for (;;) {
+      const [a = 0, b = 0, c = 0, d = 0] = this.#options.random(4);
+      const spi = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      // RFC 4303 §2.1: 0 to 255 are reserved.
+      if (spi < 256 || this.#spis.has(spi)) continue;
+      this.#spis.add(spi);
+      return spi;
+    }
+  }
+
+  #makeWorld(): World {
+    const { random, port, natPort, rawEsp, lastInbound, lastOutbound } = this.#options;
+    return {
+      random,
+      port,
+      natPort,
+      rawEsp,
+      connections: () => [...this.#connections.values()],
+      connection: (name) => this.#connections.get(name),
+      sharedKeys: () => this.#sharedKeys,
+      effect: (effect) => void this.#effects.push(effect),
+      count: (code) => this.#count(code),
+      lastInbound: (child) => lastInbound?.(child),
+      lastOutbound: (child) => lastOutbound?.(child),
+      sessionId: () => ++this.#ids,
+      childId: () => ++this.#ids,
+      serial: () => ++this.#serial,
+      takeSpi: () => this.#takeSpi(),
+      freeSpi: (spi) => void this.#spis.delete(spi),
+      reqid: (policy) => this.#reqid(policy),
+      takeIkeSpi: () => this.#takeIkeSpi(),
+      add: (state) => this.#add(state),
+      session: (id) => this.#sessions.get(id),
+      own: (child, session) => this.#own(child, session),
+      disown: (child) => void this.#children.delete(child),
+      firstContact: (session) => !this.#others(session).some((other) => sameParties(session, other)),
+      established: (now, session, initialContact) => this.#established(now, session, initialContact),
+      replace: (now, session) => this.#replace(now, session),
+      forget: (session) => this.#forget(session),
+    };
+  }
+
+  #own(child: number, id: SessionId): void {
+    this.#children.set(child, id);
+    const session = this.#sessions.get(id);
+    if (session) this.#touched.add(session);
+  }
+
+  #reqid(policy: string): number {
+    const known = this.#reqids.get(policy);
+    if (known !== undefined) return known;
+    const fresh = this.#reqids.size + 1;
+    this.#reqids.set(policy, fresh);
+    return fresh;
+  }
+
+  #others(session: Session): Session[] {
+    return [...this.#sessions.values()].filter((other) => {
+      const { phase, conn } = other.state;
+      return other !== session && phase === 'established' && conn === session.state.conn;
+    });
+  }
+
+  #established(now: Millis, session: Session, initialContact: boolean): void {
+    const { state } = session;
+    const old = state.replaces === undefined ? undefined : this.#sessions.get(state.replaces);
+    if (old) this.#close(now, old, { code: 'replaced', text: 'replaced by a new IKE SA' });
+    for (const other of this.#others(session)) {
+      if (other === old || !sameParties(session, other) || other.state.successor !== undefined) continue;
+      if (initialContact) {
+        // The peer has no other SA with us (RFC 7296 §2.4): there is nobody left to send a Delete to.
+        this.#touched.add(other);
+        other.over(now, { code: 'replaced', text: 'the peer started afresh (INITIAL_CONTACT)', by: 'peer' });
+      } else {
+        this.#uniqueness(now, session, other);
+      }
+    }
+  }
+
+  /** Both sides may have begun at once: what they hold twice is closed by the rule of RFC 7296 §2.8.1. */
+  #uniqueness(now: Millis, session: Session, other: Session): void {
+    const reason: Reason = { code: 'replaced', text: 'another IKE SA with the same peer stays' };
+    const { unique } = session.conn;
+    if (unique === 'never') return;
+    if (unique === 'replace') return this.#close(now, other, reason);
+    if (unique === 'keep' && !session.state.original) return this.#close(now, session, reason);
+    const { lowestNonce: mine, original } = session.state;
+    const { lowestNonce: yours } = other.state;
+    if (original === other.state.original || !mine || !yours) return;
+    const loser = compare(mine, yours) < 0 ? session : other;
+    if (loser.state.original) this.#close(now, loser, reason);
+  }
+
+  #close(now: Millis, session: Session, reason: Reason): void {
+    this.#touched.add(session);
+    session.close(now, reason);
+  }
+
+  #replace(now: Millis, session: Session): void {
+    const { state, conn } = session;
+    const names = state.children.filter((child) => child.successor === undefined).map((child) => child.name);
+    const next = this.#initiate(now, conn, state.local.ip, state.remote.ip, [...new Set(names)]);
+    next.state.replaces = state.id;
+  }
+}
+
+function want(child: Child, local: string, remote: string): Want {
+  return {
+    child: child.name,
+    localTs: resolveTs(child.localTs, local),
+    remoteTs: resolveTs(child.remoteTs, remote),
+    further: 0,
+  };
+}
+
+function sameParties(a: Session, b: Session): boolean {
+  const { localId, remoteId } = a.state;
+  const other = b.state;
+  if (!localId || !other.localId || !sameIdentity(localId, other.localId)) return false;
+  // Before the peer has said who it is, the address must do.
+  if (!remoteId || !other.remoteId) return a.state.remote.ip === other.remote.ip;
+  return sameIdentity(remoteId, other.remoteId);
+}

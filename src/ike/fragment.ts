@@ -1,0 +1,58 @@
+// Puts the fragments of one message together again (RFC 7383 §2.6). Fragments come in decrypted: only the peer can make
+// us keep any. Memory and time are bounded by a message.
+
+import type { Millis } from './connection.ts';
+import type { Reassembly } from './v2/state.ts';
+
+export const MAX_FRAGMENTS = 64;
+export const MAX_BYTES = 65_536;
+export const LIFETIME: Millis = 30_000;
+
+export interface Fragment {
+  readonly id: number;
+  readonly number: number;
+  readonly total: number;
+  readonly inner: number;
+  readonly text: Uint8Array;
+}
+
+export type Joined =
+  | { readonly done: true; readonly inner: number; readonly text: Uint8Array }
+  | { readonly done: false; readonly parts: Reassembly | undefined };
+
+export function join(now: Millis, parts: Reassembly | undefined, fragment: Fragment): Joined {
+  if (!acceptable(fragment)) return { done: false, parts };
+  const current = usable(now, parts, fragment) ? parts : fresh(now, fragment);
+  // A smaller total than before: the sender has fragmented anew for a smaller path meanwhile; this one is an old one.
+  if (!current || fragment.total < current.total || current.parts[fragment.number - 1]) return { done: false, parts };
+  if (current.bytes + fragment.text.length > MAX_BYTES) return { done: false, parts: undefined };
+  current.parts[fragment.number - 1] = fragment.text.slice();
+  current.bytes += fragment.text.length;
+  current.count++;
+  if (fragment.number === 1) current.inner = fragment.inner;
+  if (current.count < current.total) return { done: false, parts: current };
+  return { done: true, inner: current.inner, text: whole(current) };
+}
+
+function acceptable({ number, total, inner }: Fragment): boolean {
+  return number >= 1 && number <= total && total <= MAX_FRAGMENTS && (number === 1 || inner === 0);
+}
+
+function usable(now: Millis, parts: Reassembly | undefined, fragment: Fragment): boolean {
+  return !!parts && parts.id === fragment.id && parts.total >= fragment.total && now - parts.startedAt < LIFETIME;
+}
+
+function fresh(now: Millis, { id, total }: Fragment): Reassembly {
+  return { id, total, startedAt: now, inner: 0, bytes: 0, count: 0, parts: new Array(total).fill(undefined) };
+}
+
+function whole({ parts, bytes }: Reassembly): Uint8Array {
+  const text = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    if (!part) throw new Error('a fragment is missing');
+    text.set(part, at);
+    at += part.length;
+  }
+  return text;
+}

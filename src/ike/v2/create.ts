@@ -1,0 +1,402 @@
+// Creating and rekeying children: what we ask for, and what we make of the answer. RFC 7296 §1.3.1, §1.3.3, §2.8, §2.9,
+// §2.25. How the peer's requests are answered is in `answer.ts`.
+
+import { compare } from '../../bytes/bytes.ts';
+import type { KeyPair } from '../../crypto/types.ts';
+import type { Millis } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import { checkAnswer, groupsOf, offerProposals } from '../select.ts';
+import { remainingPairs, within } from '../ts.ts';
+import { reasonNoProposal, reasonTs } from '../why.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
+import type { Payload } from '../wire/payload.ts';
+import {
+  announce,
+  childConfig,
+  createTask,
+  deleteChild,
+  drop,
+  findChild,
+  install,
+  lowest,
+  purpose,
+  replaceBy,
+  spiBytes,
+  spiNumber,
+} from './children.ts';
+import { badKeyExchange } from './init.ts';
+import { errorNotify, find, notifies, wantedGroup } from './payloads.ts';
+import type { Session } from './session.ts';
+import type { Answered, Asked, ChildState, CreateTask, Want } from './state.ts';
+import { request } from './window.ts';
+
+const MAX_RESTARTS = 3;
+/** A peer that narrows to one pair at a time leads to this many children at most. */
+const MAX_FURTHER = 64;
+/** A child that cannot be had for now is asked for this often. */
+const MAX_POSTPONED = 8;
+
+// --- asking --------------------------------------------------------------------------------------------------------
+
+export function beginCreate(session: Session, now: Millis, task: CreateTask): void {
+  const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+  const gone = task.rekeys !== undefined && (!old || old.successor !== undefined || old.stage !== 'installed');
+  // The peer may have been faster, and a reload may have taken the child away.
+  if (gone || !childConfig(session, task.want.child)) return session.finish(now);
+  if (!old && exists(session, task.want)) return session.finish(now);
+  if (old) old.stage = 'rekeying';
+  if (task.group === 0) return send(session, now, task, undefined);
+  session.world.effect({ type: 'generate', job: session.taskJob(now), group: task.group });
+}
+
+function exists({ state }: Session, want: Want): boolean {
+  const wanted = purpose(want.child, want.localTs, want.remoteTs);
+  return state.children.some(
+    (child) =>
+      child.successor === undefined &&
+      (child.stage === 'installed' || child.stage === 'rekeying') &&
+      purpose(child.name, child.localTs, child.remoteTs) === wanted,
+  );
+}
+
+export function sendCreate(session: Session, now: Millis, task: CreateTask, pair: KeyPair): void {
+  send(session, now, task, pair);
+}
+
+function send(session: Session, now: Millis, task: CreateTask, pair: KeyPair | undefined): void {
+  const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+  if (task.rekeys !== undefined && (!old || old.stage !== 'rekeying')) return session.finish(now);
+  const { asked, payloads } = askChild(session, task.want, pair, { first: false, group: task.group, rekeys: old });
+  task.asked = asked;
+  request(session, now, EXCHANGE.CREATE_CHILD_SA, payloads);
+}
+
+/** The payloads that ask for a child; in IKE_AUTH without nonce and key exchange. */
+export function askChild(
+  session: Session,
+  want: Want,
+  pair: KeyPair | undefined,
+  how: { readonly first: boolean; readonly group?: number; readonly rekeys?: ChildState | undefined },
+): { asked: Asked; payloads: Payload[] } {
+  const { world } = session;
+  const config = childConfig(session, want.child);
+  if (!config) throw new Error(`no child ${want.child}`);
+  const spi = world.takeSpi();
+  const nonce = how.first ? new Uint8Array(0) : world.random(32);
+  const group = how.group ?? 0;
+  const proposals = offerProposals(config.offers, PROTOCOL.ESP, spiBytes(spi), { omitKe: how.first });
+  const { rekeys } = how;
+  const payloads: Payload[] = [
+    ...(rekeys ? [rekeyNotify(rekeys)] : []),
+    { tag: 'SA', proposals },
+    ...(how.first ? [] : [{ tag: 'Nonce', data: nonce } as const]),
+    ...(pair ? [{ tag: 'KE', group, data: pair.public } as const] : []),
+    { tag: 'TSi', selectors: want.localTs },
+    { tag: 'TSr', selectors: want.remoteTs },
+  ];
+  return { asked: { spi, proposals, nonce, group, ...(pair ? { pair } : {}) }, payloads };
+}
+
+/** Names the old SA by the SPI that we receive on (RFC 7296 §1.3.3). */
+function rekeyNotify(old: ChildState): Payload {
+  return { tag: 'N', protocol: PROTOCOL.ESP, spi: spiBytes(old.spiIn), kind: NOTIFY.REKEY_SA, data: new Uint8Array(0) };
+}
+
+// --- the answer ----------------------------------------------------------------------------------------------------
+
+type Read =
+  | { readonly ok: true; readonly answer: Answered; readonly ke: Uint8Array | undefined }
+  | { readonly ok: false; readonly reason: Reason };
+
+function read(want: Want, asked: Asked, payloads: readonly Payload[], first: boolean): Read {
+  const sa = find(payloads, 'SA');
+  const tsi = find(payloads, 'TSi');
+  const tsr = find(payloads, 'TSr');
+  const nonce = first ? undefined : find(payloads, 'Nonce');
+  if (!sa || !tsi || !tsr || !(first || nonce)) return wrong('the answer lacks a payload that is needed');
+  const selection = checkAnswer(asked.proposals, sa.proposals);
+  if (!selection.ok || selection.spi.length !== 4) return wrong('the peer chose a proposal that was not offered');
+  if (!within(tsi.selectors, want.localTs) || !within(tsr.selectors, want.remoteTs)) {
+    return wrong('the peer chose traffic selectors wider than those offered');
+  }
+  if (tsi.selectors.length === 0 || tsr.selectors.length === 0) return wrong('the peer chose no traffic selectors');
+  const ke = find(payloads, 'KE');
+  const group = selection.suite.ke;
+  if (group !== (first ? 0 : asked.group) || (group !== 0 && ke?.group !== group)) {
+    return wrong('the peer answered with another key exchange than the one offered');
+  }
+  const answer: Answered = {
+    suite: selection.suite,
+    spi: selection.spi.slice(),
+    nonce: nonce?.data.slice() ?? new Uint8Array(0),
+    localTs: copy(tsi.selectors),
+    remoteTs: copy(tsr.selectors),
+  };
+  return { ok: true, answer, ke: group === 0 ? undefined : ke?.data.slice() };
+}
+
+function wrong(text: string): Read {
+  return { ok: false, reason: { code: 'peer-error', text, by: 'peer' } };
+}
+
+/** Decoded selectors borrow the datagram. */
+export function copy(selectors: Answered['localTs']): Answered['localTs'] {
+  return selectors.map((selector) => ({ ...selector, start: selector.start.slice(), end: selector.end.slice() }));
+}
+
+/** The child that was asked for in IKE_AUTH. Its failure leaves the IKE SA standing (RFC 7296 §1.2). */
+export function processFirstChild(
+  session: Session,
+  now: Millis,
+  want: Want,
+  asked: Asked,
+  payloads: readonly Payload[],
+): void {
+  const { state, world } = session;
+  const error = errorNotify(payloads);
+  if (error) {
+    world.freeSpi(asked.spi);
+    return refusedNew(session, now, createTask(session, want), error.kind);
+  }
+  const result = read(want, asked, payloads, true);
+  if (!result.ok) {
+    world.freeSpi(asked.spi);
+    return childFailed(session, want, result.reason);
+  }
+  if (!state.nonceI || !state.nonceR) throw new Error('the nonces of IKE_SA_INIT are gone');
+  const secrets = { nonceI: state.nonceI, nonceR: state.nonceR, shared: undefined, active: true };
+  const child = make(session, now, want, asked, result.answer, secrets);
+  announce(session, child);
+  furtherChildren(session, now, want, result.answer);
+  state.failures = 0;
+}
+
+export function processCreate(session: Session, now: Millis, task: CreateTask, payloads: readonly Payload[]): void {
+  const { asked, want } = task;
+  if (!asked) throw new Error('an answer to nothing');
+  const { world } = session;
+  const error = errorNotify(payloads);
+  if (error) {
+    world.freeSpi(asked.spi);
+    delete task.asked;
+    return refused(session, now, task, error.kind, payloads);
+  }
+  const result = read(want, asked, payloads, false);
+  if (!result.ok) {
+    world.freeSpi(asked.spi);
+    childFailed(session, want, result.reason);
+    return unrekeyed(session, now, task);
+  }
+  task.answer = result.answer;
+  if (!result.ke) return created(session, now, task, undefined);
+  const job = session.taskJob(now);
+  world.effect({ type: 'agree', job, group: asked.group, pair: asked.pair, theirs: result.ke });
+}
+
+export function createAgreed(session: Session, now: Millis, task: CreateTask, shared: Uint8Array | undefined): void {
+  if (shared) return created(session, now, task, shared);
+  if (task.asked) session.world.freeSpi(task.asked.spi);
+  childFailed(session, task.want, badKeyExchange('peer'));
+  unrekeyed(session, now, task);
+}
+
+function make(
+  session: Session,
+  now: Millis,
+  want: Want,
+  asked: Asked,
+  answer: Answered,
+  secrets: { nonceI: Uint8Array; nonceR: Uint8Array; shared: Uint8Array | undefined; active: boolean },
+): ChildState {
+  return install(session, now, {
+    name: want.child,
+    suite: answer.suite,
+    spiIn: asked.spi,
+    spiOut: spiNumber(answer.spi),
+    localTs: answer.localTs,
+    remoteTs: answer.remoteTs,
+    ours: true,
+    ...secrets,
+  });
+}
+
+function created(session: Session, now: Millis, task: CreateTask, shared: Uint8Array | undefined): void {
+  const { asked, answer, want } = task;
+  if (!asked || !answer) throw new Error('created without an answer');
+  const secrets = { nonceI: asked.nonce, nonceR: answer.nonce, shared };
+  const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+  const rival = task.rival === undefined ? undefined : findChild(session, task.rival);
+  session.state.failures = 0;
+  if (task.rekeys === undefined) {
+    const child = make(session, now, want, asked, answer, { ...secrets, active: true });
+    announce(session, child);
+    furtherChildren(session, now, want, answer);
+    closeDuplicate(session, now, child);
+    return session.finish(now);
+  }
+  // Both sides rekeyed at once: the SA with the lowest of the four nonces is closed by the side that made it, and the
+  // other side closes the old one (RFC 7296 §2.8.1).
+  const lost = rival && compare(lowest(asked.nonce, answer.nonce), rival.lowestNonce) < 0;
+  const child = make(session, now, want, asked, answer, { ...secrets, active: !lost });
+  if (lost) {
+    child.successor = rival.id;
+    if (old) {
+      old.stage = 'rekeyed';
+      old.successor = rival.id;
+    }
+    deleteChild(session, now, child);
+  } else if (old && old.stage !== 'lingering') {
+    replaceBy(session, old, child);
+    deleteChild(session, now, old);
+  } else {
+    // The old one is gone already, and what replaced it too.
+    announce(session, child);
+    closeDuplicate(session, now, child);
+  }
+  session.finish(now);
+}
+
+/** Both sides created the same child at once: the same rule as for rekeying leaves one of them. */
+export function closeDuplicate(session: Session, now: Millis, child: ChildState): void {
+  const same = purpose(child.name, child.localTs, child.remoteTs);
+  for (const other of session.state.children) {
+    const live = other.successor === undefined && (other.stage === 'installed' || other.stage === 'rekeying');
+    if (other === child || !live || other.ours === child.ours) continue;
+    if (purpose(other.name, other.localTs, other.remoteTs) !== same) continue;
+    const [loser, winner] = compare(child.lowestNonce, other.lowestNonce) < 0 ? [child, other] : [other, child];
+    if (!loser.ours) continue;
+    replaceBy(session, loser, winner);
+    deleteChild(session, now, loser);
+  }
+}
+
+/** What the peer narrowed away is asked for again, pair by pair (RFC 7296 §2.9). */
+export function furtherChildren(session: Session, now: Millis, want: Want, got: Answered): void {
+  const pairs = remainingPairs(want.localTs, want.remoteTs, got.localTs, got.remoteTs);
+  for (const pair of pairs.slice(0, Math.max(0, MAX_FURTHER - want.further))) {
+    const further: Want = {
+      child: want.child,
+      localTs: [pair.local],
+      remoteTs: [pair.remote],
+      further: want.further + pairs.length,
+    };
+    session.enqueue(now, createTask(session, further));
+  }
+}
+
+// --- refusals --------------------------------------------------------------------------------------------------------
+
+function refused(session: Session, now: Millis, task: CreateTask, kind: number, payloads: readonly Payload[]): void {
+  if (kind === NOTIFY.INVALID_KE_PAYLOAD && otherGroup(session, task, payloads)) {
+    const { state } = session;
+    delete state.task;
+    const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+    if (old?.stage === 'rekeying') old.stage = 'installed';
+    state.queue.unshift(task);
+    return session.advance(now);
+  }
+  if (task.rekeys === undefined) refusedNew(session, now, task, kind);
+  else refusedRekey(session, now, task, kind);
+  session.finish(now);
+}
+
+function otherGroup(session: Session, task: CreateTask, payloads: readonly Payload[]): boolean {
+  const payload = notifies(payloads, NOTIFY.INVALID_KE_PAYLOAD)[0];
+  const group = payload && wantedGroup(payload);
+  const offered = groupsOf(childConfig(session, task.want.child)?.offers ?? []);
+  if (group === undefined || group === task.group || !offered.includes(group)) return false;
+  if (++task.restarts > MAX_RESTARTS) return false;
+  task.group = group;
+  return true;
+}
+
+function refusedNew(session: Session, now: Millis, task: CreateTask, kind: number): void {
+  const { want } = task;
+  if (kind === NOTIFY.SINGLE_PAIR_REQUIRED && want.localTs.length + want.remoteTs.length > 2) {
+    return singlePairs(session, now, want);
+  }
+  if (kind === NOTIFY.TEMPORARY_FAILURE && task.restarts < MAX_POSTPONED) {
+    return session.postpone(now, { ...createTask(session, want), restarts: task.restarts + 1 });
+  }
+  childFailed(session, want, childRefusal(session, want, kind));
+}
+
+/** RFC 7296 §2.9: the peer takes one pair a child. */
+function singlePairs(session: Session, now: Millis, want: Want): void {
+  const pairs = want.localTs.flatMap((local) => want.remoteTs.map((remote) => ({ local, remote })));
+  for (const { local, remote } of pairs.slice(0, MAX_FURTHER)) {
+    const single: Want = { child: want.child, localTs: [local], remoteTs: [remote], further: MAX_FURTHER };
+    session.enqueue(now, createTask(session, single));
+  }
+}
+
+function refusedRekey(session: Session, now: Millis, task: CreateTask, kind: number): void {
+  const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+  // The peer's rekeying has done it, or the peer has deleted the child meanwhile.
+  if (!old || old.stage === 'lingering' || old.stage === 'deleting') return;
+  const rival = task.rival === undefined ? undefined : findChild(session, task.rival);
+  if (rival) {
+    old.stage = 'rekeyed';
+    old.successor = rival.id;
+    return;
+  }
+  old.stage = 'installed';
+  const { want } = task;
+  switch (kind) {
+    case NOTIFY.CHILD_SA_NOT_FOUND:
+      drop(session, now, old, { code: 'child-not-found', text: 'the peer no longer has this child', by: 'peer' });
+      return session.enqueue(now, createTask(session, want));
+    case NOTIFY.NO_ADDITIONAL_SAS:
+      // A peer that cannot rekey at all: only a new IKE SA brings new keys (RFC 7296 §1.3).
+      return session.world.replace(now, session);
+    default:
+      if (kind !== NOTIFY.TEMPORARY_FAILURE) childFailed(session, want, childRefusal(session, want, kind));
+      return session.postpone(now, createTask(session, want, old));
+  }
+}
+
+/** An answer that is no good: the old child stays, and rekeying is tried again. */
+function unrekeyed(session: Session, now: Millis, task: CreateTask): void {
+  const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+  if (old?.stage === 'rekeying') {
+    old.stage = 'installed';
+    session.postpone(now, createTask(session, task.want, old));
+  }
+  session.finish(now);
+}
+
+export function childFailed(session: Session, want: Pick<Want, 'child'>, reason: Reason): void {
+  const { state } = session;
+  session.event({ kind: 'child-failed', session: state.id, conn: state.conn, child: want.child, reason });
+}
+
+function childRefusal(session: Session, want: Want, kind: number): Reason {
+  const config = childConfig(session, want.child);
+  const place = (option: string) => config?.where.get(option) ?? config?.where.get('');
+  const notify = notifyName(kind);
+  switch (kind) {
+    case NOTIFY.NO_PROPOSAL_CHOSEN: {
+      const where = place('esp_proposals');
+      const offers = config?.offers ?? [];
+      return reasonNoProposal({
+        offers,
+        theirs: undefined,
+        protocol: PROTOCOL.ESP,
+        ...(where ? { where } : {}),
+        by: 'peer',
+      });
+    }
+    case NOTIFY.TS_UNACCEPTABLE: {
+      const where = place('local_ts');
+      return reasonTs({ local: want.localTs, remote: want.remoteTs, ...(where ? { where } : {}), by: 'peer' });
+    }
+    case NOTIFY.NO_ADDITIONAL_SAS:
+      return { code: 'no-additional-sas', text: 'the peer takes no further children', notify, by: 'peer' };
+    case NOTIFY.TEMPORARY_FAILURE:
+      return { code: 'temporary-failure', text: 'the peer cannot make this child now', notify, by: 'peer' };
+    case NOTIFY.SINGLE_PAIR_REQUIRED:
+      return { code: 'single-pair', text: 'the peer wants single addresses only', notify, by: 'peer' };
+    default:
+      return { code: 'peer-error', text: `the peer refused the child with ${notify}`, notify, by: 'peer' };
+  }
+}

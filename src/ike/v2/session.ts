@@ -1,0 +1,613 @@
+// One IKE SA and its exchanges (RFC 7296). The session owns the order of things: which request goes out next, which
+// request of the peer is answered, what time brings. What an exchange says is in init, auth, create, rekey and inform.
+
+import { WireError } from '../../bytes/error.ts';
+import type { SocketAddress } from '../../bytes/ip.ts';
+import type { Connection, Millis } from '../connection.ts';
+import type { Answer, Event } from '../effects.ts';
+import type { Reason } from '../reason.ts';
+import { part } from '../retransmit.ts';
+import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
+import type { Message, Payload } from '../wire/payload.ts';
+import { answerCreate, incomingCreateAgreed } from './answer.ts';
+import { authAnswer, authRequest, processAuth } from './auth.ts';
+import { closeChildren, expireChildren, lifeOfChildren, moveChildren } from './children.ts';
+import { beginCreate, createAgreed, processCreate, sendCreate } from './create.ts';
+import { informAnswer, processDelete, sendDeleteChildren } from './inform.ts';
+import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
+import { notify } from './payloads.ts';
+import { type Channel, channel } from './protect.ts';
+import { answerRekey, beginRekey, incomingRekeyAgreed, processRekey, rekeyAgreed, sendRekey } from './rekey.ts';
+import type { Incoming, SessionState, Task } from './state.ts';
+import { decrypt, repeat, request, respond, retransmitted } from './window.ts';
+import type { World } from './world.ts';
+
+/** A shared secret or a key pair that takes longer is given up. */
+const JOB_TIME: Millis = 30_000;
+/** A closed session answers repetitions of the last request for as long as a peer may send them. */
+const CLOSED_TIME: Millis = 32_000;
+/** A peer that replaced an IKE SA is to delete it; after this time we do. */
+const REKEYED_TIME: Millis = 60_000;
+
+export class Session {
+  readonly state: SessionState;
+  readonly world: World;
+  #conn: Connection | undefined;
+  #channel: Channel | undefined;
+
+  constructor(state: SessionState, world: World) {
+    this.state = state;
+    this.world = world;
+  }
+
+  /** Changes when a responder learns who the peer is. */
+  get conn(): Connection {
+    const known = this.#conn?.name === this.state.conn ? this.#conn : undefined;
+    const conn = this.world.connection(this.state.conn) ?? known;
+    if (!conn) throw new Error(`no connection ${this.state.conn}`);
+    this.#conn = conn;
+    return conn;
+  }
+
+  get channel(): Channel {
+    const { suite, keys, original } = this.state;
+    if (!suite || !keys) throw new Error('no keys yet');
+    this.#channel ??= channel(suite, keys, original);
+    return this.#channel;
+  }
+
+  /** The SPI that we chose: the peer's messages find the session by it. */
+  get ourSpi(): Uint8Array {
+    return this.state.original ? this.state.spiI : this.state.spiR;
+  }
+
+  /** ESP of this session goes in UDP. */
+  get udp(): boolean {
+    return this.state.natLocal || this.state.natRemote || this.state.udpForced;
+  }
+
+  event(event: Event): void {
+    this.world.effect({ type: 'event', event });
+  }
+
+  // --- what comes in ---------------------------------------------------------------------------------------------
+
+  receive(now: Millis, message: Message, raw: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    const { header } = message;
+    if (header.initiator === this.state.original) return this.world.count('wrong-direction');
+    if (header.response) this.#response(now, message, raw, from, to);
+    else this.#request(now, message, from, to);
+  }
+
+  #response(now: Millis, message: Message, raw: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    const { state } = this;
+    const { header } = message;
+    const out = state.outstanding;
+    if (!out || header.messageId !== out.id || header.exchange !== out.exchange) {
+      return this.world.count('unexpected-response');
+    }
+    if (state.task?.kind === 'init') {
+      if (message.encrypted) return this.world.count('unexpected-encrypted');
+      return processInit(this, now, state.task, message, raw);
+    }
+    const payloads = decrypt(this, now, message);
+    if (!payloads) return;
+    this.#heard(now, from, to);
+    delete state.outstanding;
+    delete state.responseParts;
+    const bad = fatal(payloads);
+    if (bad) return this.fail(now, bad);
+    this.#process(now, payloads);
+  }
+
+  #process(now: Millis, payloads: readonly Payload[]): void {
+    const { task } = this.state;
+    switch (task?.kind) {
+      case undefined:
+      case 'init':
+        throw new Error('a response without its task');
+      case 'auth':
+        return processAuth(this, now, task, payloads);
+      case 'create':
+        return processCreate(this, now, task, payloads);
+      case 'rekey-ike':
+        return processRekey(this, now, task, payloads);
+      case 'delete-child':
+        processDelete(this, now, task);
+        return this.finish(now);
+      case 'liveness':
+        return this.finish(now);
+      case 'delete-ike':
+      case 'refuse':
+        return this.over(now, task.reason);
+    }
+  }
+
+  #request(now: Millis, message: Message, from: SocketAddress, to: SocketAddress): void {
+    const { state } = this;
+    const { header } = message;
+    if (!message.encrypted) return this.world.count('unencrypted');
+    if (!state.keys) return this.world.count('not-ready');
+    if (header.messageId === state.nextIn - 1) return repeat(this, message, from, to);
+    if (header.messageId !== state.nextIn || state.incoming) return this.world.count('message-id');
+    if (!this.#allowed(header.exchange)) return this.world.count('unexpected-exchange');
+    const expected = state.nextIn;
+    try {
+      const payloads = decrypt(this, now, message);
+      if (payloads) this.#authentic(now, header.exchange, payloads, from, to);
+    } catch (error) {
+      if (!(error instanceof WireError) || state.nextIn !== expected) throw error;
+      // The peer made this message, so it may be told (RFC 7296 §2.21.3); the SA does not survive it.
+      this.#malformed(now, header.exchange, error, from, to);
+    }
+  }
+
+  #authentic(
+    now: Millis,
+    exchange: number,
+    payloads: readonly Payload[],
+    from: SocketAddress,
+    to: SocketAddress,
+  ): void {
+    delete this.state.requestParts;
+    this.#heard(now, from, to);
+    const critical = payloads.find((payload) => payload.tag === 'unknown' && payload.critical);
+    if (critical?.tag === 'unknown') {
+      const kind = NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD;
+      return respond(this, exchange, [notify(kind, Uint8Array.of(critical.id))], from);
+    }
+    switch (exchange) {
+      case EXCHANGE.IKE_AUTH:
+        return authAnswer(this, now, payloads, from);
+      case EXCHANGE.CREATE_CHILD_SA:
+        return this.#createChildSa(now, payloads, from);
+      case EXCHANGE.INFORMATIONAL:
+        return informAnswer(this, now, payloads, from);
+    }
+  }
+
+  #createChildSa(now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
+    const sa = payloads.find((payload) => payload.tag === 'SA');
+    const ike = sa?.tag === 'SA' && sa.proposals[0]?.protocol === PROTOCOL.IKE;
+    if (ike) answerRekey(this, now, payloads, from);
+    else answerCreate(this, now, payloads, from);
+  }
+
+  #allowed(exchange: number): boolean {
+    switch (this.state.phase) {
+      case 'init':
+        return false;
+      case 'auth':
+        // Nothing but AUTH before AUTH, and only on the responder's side (CVE-2014-2338).
+        return exchange === EXCHANGE.IKE_AUTH && !this.state.original;
+      case 'established':
+      case 'rekeyed':
+      case 'deleting':
+        return exchange === EXCHANGE.CREATE_CHILD_SA || exchange === EXCHANGE.INFORMATIONAL;
+      case 'closed':
+        return false;
+    }
+  }
+
+  /** IKE_SA_INIT again: the answer was lost, or it is not there yet. */
+  repeatInit(from: SocketAddress, to: SocketAddress): void {
+    const { initResponse, phase } = this.state;
+    this.world.count('repeated-request');
+    if (phase !== 'auth' || !initResponse) return;
+    this.world.effect({ type: 'send', local: to, remote: from, bytes: initResponse });
+  }
+
+  #malformed(now: Millis, exchange: number, error: WireError, from: SocketAddress, to: SocketAddress): void {
+    this.world.count(`malformed:${error.code}`);
+    this.#heard(now, from, to);
+    delete this.state.requestParts;
+    respond(this, exchange, [notify(NOTIFY.INVALID_SYNTAX)], from);
+    this.over(now, {
+      code: 'syntax',
+      text: `the peer's message is malformed: ${error.message}`,
+      by: 'us',
+      notify: 'INVALID_SYNTAX',
+    });
+  }
+
+  /** An authenticated message: the peer lives, and may have moved (RFC 7296 §2.23). */
+  #heard(now: Millis, from: SocketAddress, to: SocketAddress): void {
+    const { state } = this;
+    state.lastIn = now;
+    const floats = state.phase === 'auth' && !state.original;
+    if (floats || state.natRemote) this.relocate(now, to, from);
+  }
+
+  relocate(now: Millis, local: SocketAddress, remote: SocketAddress): void {
+    const { state } = this;
+    if (sameAddress(state.remote, remote) && sameAddress(state.local, local)) return;
+    const moved = state.phase !== 'auth';
+    state.local = local;
+    state.remote = remote;
+    if (!moved) return;
+    state.lastMove = now;
+    const children = state.children.map((child) => child.id);
+    this.world.effect({ type: 'move', children, local, remote, udp: this.udp });
+    this.event({ kind: 'peer-moved', session: state.id, conn: state.conn, remote });
+  }
+
+  answer(now: Millis, answer: Answer): void {
+    const { state } = this;
+    if (state.taskJob?.serial === answer.job.serial) {
+      delete state.taskJob;
+      this.#taskAnswer(now, answer);
+    } else if (state.incomingJob?.serial === answer.job.serial && state.incoming && answer.type === 'agreed') {
+      const { incoming } = state;
+      delete state.incomingJob;
+      delete state.incoming;
+      this.#incomingAnswer(now, incoming, answer);
+    }
+  }
+
+  #taskAnswer(now: Millis, answer: Answer): void {
+    const { task } = this.state;
+    if (answer.type === 'generated') {
+      if (task?.kind === 'init') return sendInit(this, now, task, answer.pair);
+      if (task?.kind === 'create') return sendCreate(this, now, task, answer.pair);
+      if (task?.kind === 'rekey-ike') return sendRekey(this, now, task, answer.pair);
+    } else {
+      if (task?.kind === 'init') return initAgreed(this, now, task, answer.shared);
+      if (task?.kind === 'create') return createAgreed(this, now, task, answer.shared);
+      if (task?.kind === 'rekey-ike') return rekeyAgreed(this, now, task, answer.shared);
+    }
+  }
+
+  #incomingAnswer(now: Millis, incoming: Incoming, answer: Extract<Answer, { type: 'agreed' }>): void {
+    switch (incoming.kind) {
+      case 'init':
+        return incomingInitAgreed(this, now, incoming, answer);
+      case 'create':
+        return incomingCreateAgreed(this, now, incoming, answer);
+      case 'rekey-ike':
+        return incomingRekeyAgreed(this, now, incoming, answer);
+    }
+  }
+
+  // --- what goes out ---------------------------------------------------------------------------------------------
+
+  /** Queues a task behind those that wait already and starts it when nothing is under way. */
+  enqueue(now: Millis, task: Task): void {
+    this.state.queue.push(task);
+    this.advance(now);
+  }
+
+  advance(now: Millis): void {
+    const { state } = this;
+    while (!state.task && !state.outstanding && state.incoming?.kind !== 'rekey-ike') {
+      const task = state.queue.shift();
+      if (!task) return;
+      if (state.phase === 'closed') continue;
+      state.task = task;
+      this.#begin(now, task);
+    }
+  }
+
+  #begin(now: Millis, task: Task): void {
+    switch (task.kind) {
+      case 'init':
+        return beginInit(this, now, task);
+      case 'auth':
+        return authRequest(this, now, task);
+      case 'create':
+        return beginCreate(this, now, task);
+      case 'rekey-ike':
+        return beginRekey(this, now, task);
+      case 'delete-child':
+        return sendDeleteChildren(this, now, task);
+      case 'delete-ike':
+        this.state.phase = 'deleting';
+        return request(this, now, EXCHANGE.INFORMATIONAL, [{ tag: 'D', protocol: PROTOCOL.IKE, spis: [] }]);
+      case 'liveness':
+        return request(this, now, EXCHANGE.INFORMATIONAL, [], this.#livenessEnd(now));
+      case 'refuse':
+        return request(this, now, EXCHANGE.INFORMATIONAL, [notify(task.notify)]);
+    }
+  }
+
+  /** `dpd_timeout` counts from the last sign of life, and always leaves one wait for an answer. */
+  #livenessEnd(now: Millis): Millis | undefined {
+    const { dpdTimeout, retransmit } = this.conn;
+    return dpdTimeout > 0 ? Math.max(this.#lastHeard() + dpdTimeout, now + retransmit.base) : undefined;
+  }
+
+  /** The task under way is done; the next may start. */
+  finish(now: Millis): void {
+    delete this.state.task;
+    delete this.state.taskJob;
+    this.advance(now);
+  }
+
+  /** Asks for slow work on behalf of the task under way. */
+  taskJob(now: Millis): { session: number; serial: number } {
+    this.state.taskJob = { serial: this.world.serial(), deadline: now + JOB_TIME };
+    return { session: this.state.id, serial: this.state.taskJob.serial };
+  }
+
+  incomingJob(now: Millis, incoming: Incoming): { session: number; serial: number } {
+    this.state.incoming = incoming;
+    this.state.incomingJob = { serial: this.world.serial(), deadline: now + JOB_TIME };
+    return { session: this.state.id, serial: this.state.incomingJob.serial };
+  }
+
+  // --- how it ends -----------------------------------------------------------------------------------------------
+
+  /** Deletes the IKE SA with everything in it. */
+  close(now: Millis, reason: Reason): void {
+    const { state } = this;
+    if (state.phase === 'deleting' || state.phase === 'closed') return;
+    if (state.phase === 'init' || state.phase === 'auth') return this.over(now, reason);
+    state.reason = reason;
+    state.queue = [{ kind: 'delete-ike', reason }];
+    state.delayed = [];
+    this.advance(now);
+  }
+
+  /** The exchange under way cannot succeed. Before there is an authenticated peer, this ends the session. */
+  fail(now: Millis, reason: Reason): void {
+    this.over(now, reason);
+  }
+
+  /** Ends here and now, without a word to the peer. Repeated requests are still answered for a while. */
+  over(now: Millis, reason: Reason): void {
+    const { state } = this;
+    if (state.phase === 'closed') return;
+    const { phase } = state;
+    state.phase = 'closed';
+    state.reason = reason;
+    state.queue = [];
+    state.delayed = [];
+    state.endAt = now + CLOSED_TIME;
+    delete state.outstanding;
+    delete state.task;
+    delete state.taskJob;
+    delete state.incoming;
+    delete state.incomingJob;
+    delete state.rekeyAt;
+    delete state.reauthAt;
+    delete state.lifeAt;
+    closeChildren(this, reason);
+    const established = phase !== 'init' && phase !== 'auth';
+    if (state.successor === undefined) {
+      this.event({ kind: 'session-closed', session: state.id, conn: state.conn, established, reason });
+    }
+    if (!state.lastResponse || !state.keys) this.world.forget(this);
+  }
+
+  /** Another session has taken over children and tasks. */
+  succeeded(now: Millis, by: Session): void {
+    const { state } = this;
+    state.phase = 'rekeyed';
+    state.successor = by.state.id;
+    state.endAt = now + REKEYED_TIME;
+    delete state.rekeyAt;
+    delete state.reauthAt;
+    delete state.lifeAt;
+    moveChildren(this, by);
+    by.state.queue.push(...state.queue);
+    by.state.delayed.push(...state.delayed);
+    state.queue = [];
+    state.delayed = [];
+    this.event({ kind: 'session-rekeyed', session: state.id, conn: state.conn, by: by.state.id });
+    by.advance(now);
+  }
+
+  /** Starts the clocks of an established IKE SA. */
+  startLife(now: Millis): void {
+    const { state, conn, world } = this;
+    state.phase = 'established';
+    state.establishedAt = now;
+    state.failures = 0;
+    state.lastIn = now;
+    delete state.endAt;
+    const earlier = part(conn.randTime, world.random);
+    if (conn.rekeyTime > 0) {
+      state.rekeyAt = now + Math.max(0, conn.rekeyTime - earlier);
+      state.lifeAt = now + conn.rekeyTime + conn.overTime;
+    }
+    if (conn.reauthTime > 0) {
+      state.reauthAt = now + Math.max(0, conn.reauthTime - earlier);
+      state.lifeAt = Math.min(state.lifeAt ?? Number.POSITIVE_INFINITY, now + conn.reauthTime + conn.overTime);
+    }
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------------
+
+  #lastHeard(): Millis {
+    return this.#latest(this.state.lastIn, (child) => this.world.lastInbound(child));
+  }
+
+  #lastSent(): Millis {
+    return this.#latest(this.state.lastOut, (child) => this.world.lastOutbound(child));
+  }
+
+  #latest(own: Millis, use: (child: number) => Millis | undefined): Millis {
+    let latest = own;
+    for (const child of this.state.children) latest = Math.max(latest, use(child.id) ?? 0);
+    return latest;
+  }
+
+  deadline(): Millis | undefined {
+    const { state } = this;
+    let next = Number.POSITIVE_INFINITY;
+    for (const at of this.#deadlines()) if (at !== undefined && at < next) next = at;
+    for (const child of state.children) {
+      next = Math.min(next, lifeOfChildren(child));
+    }
+    for (const { at } of state.delayed) next = Math.min(next, at);
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  #deadlines(): (Millis | undefined)[] {
+    const { state } = this;
+    const out = state.outstanding;
+    return [
+      state.endAt,
+      out && Math.min(out.nextAt, out.until ?? Number.POSITIVE_INFINITY),
+      state.taskJob?.deadline,
+      state.incomingJob?.deadline,
+      state.rekeyAt,
+      state.reauthAt,
+      state.lifeAt,
+      this.#livenessAt(),
+      this.#keepaliveAt(),
+    ];
+  }
+
+  #livenessAt(): Millis | undefined {
+    const { state } = this;
+    const busy = state.outstanding || state.task || state.queue.length > 0;
+    if (state.phase !== 'established' || busy || this.conn.dpdDelay === 0) return undefined;
+    return this.#lastHeard() + this.conn.dpdDelay;
+  }
+
+  #keepaliveAt(): Millis | undefined {
+    const { state } = this;
+    if (!state.natLocal || state.phase !== 'established' || this.conn.natKeepalive === 0) return undefined;
+    return this.#lastSent() + this.conn.natKeepalive;
+  }
+
+  tick(now: Millis): void {
+    const { state } = this;
+    if (due(state.endAt, now)) return this.#ended(now);
+    if (due(state.lifeAt, now)) return this.#expired(now);
+    if (due(state.taskJob?.deadline, now) || due(state.incomingJob?.deadline, now)) {
+      return this.#jobLost(now);
+    }
+    if (retransmitted(this, now) === 'given-up') return this.#givenUp(now);
+    this.#wake(now);
+    if (due(state.reauthAt, now)) {
+      delete state.reauthAt;
+      this.world.replace(now, this);
+    }
+    if (due(state.rekeyAt, now)) {
+      delete state.rekeyAt;
+      this.rekey(now);
+    }
+    expireChildren(this, now);
+    if (due(this.#livenessAt(), now)) this.enqueue(now, { kind: 'liveness' });
+    if (due(this.#keepaliveAt(), now)) {
+      state.lastOut = now;
+      this.world.effect({ type: 'keepalive', local: state.local, remote: state.remote });
+    }
+    this.advance(now);
+  }
+
+  rekey(now: Millis): void {
+    const { state, world } = this;
+    const kinds = [state.task, ...state.queue].map((task) => task?.kind);
+    if (state.phase !== 'established' || kinds.includes('rekey-ike')) return;
+    this.enqueue(now, beginsRekey(this, world));
+  }
+
+  checkLiveness(now: Millis): void {
+    const busy = this.state.outstanding || this.state.queue.some((task) => task.kind === 'liveness');
+    if (this.state.phase === 'established' && !busy) this.enqueue(now, { kind: 'liveness' });
+  }
+
+  #wake(now: Millis): void {
+    const { state } = this;
+    const ready = state.delayed.filter(({ at }) => at <= now);
+    if (ready.length === 0) return;
+    state.delayed = state.delayed.filter(({ at }) => at > now);
+    for (const { task } of ready) state.queue.push(task);
+  }
+
+  #ended(now: Millis): void {
+    const { state } = this;
+    switch (state.phase) {
+      case 'init':
+      case 'auth':
+        return this.over(now, {
+          code: 'half-open',
+          text: 'the peer did not complete the negotiation in time',
+          by: 'peer',
+        });
+      case 'rekeyed':
+        delete state.endAt;
+        return this.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
+      case 'established':
+        delete state.endAt;
+        return this.close(now, { code: 'replaced', text: 'a redundant IKE SA after both sides rekeyed' });
+      case 'deleting':
+      case 'closed':
+        delete state.endAt;
+        this.over(now, state.reason ?? { code: 'ok', text: 'closed' });
+        return this.world.forget(this);
+    }
+  }
+
+  #expired(now: Millis): void {
+    delete this.state.lifeAt;
+    if (this.state.phase === 'deleting') return this.#givenUp(now);
+    this.close(now, { code: 'expired', text: 'the IKE SA reached the end of its life without being renewed' });
+  }
+
+  #jobLost(now: Millis): void {
+    this.world.count('job-lost');
+    this.fail(now, { code: 'internal', text: 'a key exchange took longer than 30 s to compute' });
+  }
+
+  #givenUp(now: Millis): void {
+    const { state } = this;
+    const since = Math.round((now - (state.outstanding?.since ?? now)) / 1000);
+    if (state.task?.kind === 'delete-ike' || state.task?.kind === 'refuse') return this.over(now, state.task.reason);
+    const code = state.phase === 'init' || state.phase === 'auth' ? 'no-answer' : 'peer-dead';
+    this.over(now, {
+      code,
+      text: `no answer from ${state.remote.ip} for ${since} s`,
+      peer: state.remote,
+      remedy:
+        code === 'no-answer'
+          ? `check that ${state.remote.ip} is the peer's address and that UDP ${state.remote.port} reaches it in both directions`
+          : `check the path to ${state.remote.ip} and whether the peer still runs`,
+    });
+  }
+
+  /** The peer cannot do this now: once more, later and later (RFC 7296 §2.25). */
+  postpone(now: Millis, task: Task): void {
+    const { state, world } = this;
+    const wait = Math.min(60_000, 1000 * 2 ** Math.min(state.failures, 6));
+    state.failures++;
+    state.delayed.push({ at: now + wait / 2 + part(wait / 2, world.random), task });
+  }
+}
+
+function beginsRekey(session: Session, world: World): Task {
+  return {
+    kind: 'rekey-ike',
+    spi: world.takeIkeSpi(),
+    nonce: world.random(32),
+    group: session.state.suite?.ke ?? 0,
+    restarts: 0,
+  };
+}
+
+/** RFC 7296 §2.5, §2.21: a response that cannot be understood ends the IKE SA. */
+function fatal(payloads: readonly Payload[]): Reason | undefined {
+  for (const payload of payloads) {
+    if (payload.tag === 'unknown' && payload.critical) {
+      return {
+        code: 'unsupported-critical',
+        text: `the peer's answer needs payload type ${payload.id}, which is not known here`,
+        by: 'us',
+      };
+    }
+    if (payload.tag === 'N' && payload.kind === NOTIFY.INVALID_SYNTAX) {
+      return { code: 'syntax', text: 'the peer calls our message malformed', by: 'peer', notify: 'INVALID_SYNTAX' };
+    }
+  }
+  return undefined;
+}
+
+function due(at: Millis | undefined, now: Millis): boolean {
+  return at !== undefined && at <= now;
+}
+
+function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.ip === b.ip && a.port === b.port;
+}

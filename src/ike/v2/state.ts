@@ -1,0 +1,273 @@
+// The state of an IKEv2 session as plain data: it can be cloned, exported and taken up again by another process.
+// Whatever is derived from it (cipher contexts, timers) is not kept here.
+
+import type { SocketAddress } from '../../bytes/ip.ts';
+import type { KeyPair } from '../../crypto/types.ts';
+import type { Millis } from '../connection.ts';
+import type { SessionId } from '../effects.ts';
+import type { Reason } from '../reason.ts';
+import type { Suite } from '../select.ts';
+import type { Identity, Proposal } from '../wire/payload.ts';
+import type { Selector } from '../wire/ts.ts';
+
+/** RFC 7296 §2.14. */
+export interface IkeKeys {
+  readonly skD: Uint8Array;
+  readonly skAi: Uint8Array;
+  readonly skAr: Uint8Array;
+  readonly skEi: Uint8Array;
+  readonly skEr: Uint8Array;
+  readonly skPi: Uint8Array;
+  readonly skPr: Uint8Array;
+}
+
+/**
+ * `init`: until the keys are there. `auth`: until both sides are authenticated. `rekeyed`: replaced by another IKE SA,
+ * waiting to be deleted. `deleting`: our Delete is on its way. `closed`: only answers repeated requests, until it goes.
+ */
+export type Phase = 'init' | 'auth' | 'established' | 'rekeyed' | 'deleting' | 'closed';
+
+/** `lingering`: gone for both sides, kept so that packets under way are still accepted (RFC 7296 §2.8). */
+export type ChildStage = 'installed' | 'rekeying' | 'rekeyed' | 'deleting' | 'lingering';
+
+export interface ChildState {
+  readonly id: number;
+  readonly name: string;
+  readonly reqid: number;
+  readonly spiIn: number;
+  readonly spiOut: number;
+  readonly suite: Suite;
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
+  /** True when our request created it. */
+  readonly ours: boolean;
+  /** The lower of the two nonces of its exchange: decides collisions (RFC 7296 §2.8.1). */
+  readonly lowestNonce: Uint8Array;
+  readonly installedAt: Millis;
+  stage: ChildStage;
+  /** The child that has taken this one's place. */
+  successor?: number;
+  rekeyAt?: Millis;
+  lifeAt?: Millis;
+  /** End of lingering. */
+  removeAt?: Millis;
+  /** Failed attempts to rekey, for the back-off. */
+  failures: number;
+}
+
+/** A child to be negotiated. */
+export interface Want {
+  readonly child: string;
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
+  /** How often narrowing has already led to a further child: bounds the chain. */
+  readonly further: number;
+}
+
+/** What a CREATE_CHILD_SA request of ours remembers until its answer. */
+export interface Asked {
+  readonly spi: number;
+  readonly proposals: readonly Proposal[];
+  readonly nonce: Uint8Array;
+  readonly pair?: KeyPair;
+  readonly group: number;
+}
+
+/** The responder's answer while the shared secret is being computed. */
+export interface Answered {
+  readonly suite: Suite;
+  readonly spi: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
+}
+
+export type Task =
+  | {
+      readonly kind: 'init';
+      readonly nonce: Uint8Array;
+      group: number;
+      pair?: KeyPair;
+      cookie?: Uint8Array;
+      /** Requests sent over again for COOKIE or INVALID_KE_PAYLOAD. */
+      restarts: number;
+      proposals?: readonly Proposal[];
+      answer?: { readonly suite: Suite; readonly nonce: Uint8Array };
+    }
+  | { readonly kind: 'auth'; want?: Want; asked?: Asked }
+  | CreateTask
+  | {
+      readonly kind: 'rekey-ike';
+      readonly spi: Uint8Array;
+      readonly nonce: Uint8Array;
+      group: number;
+      pair?: KeyPair;
+      restarts: number;
+      proposals?: readonly Proposal[];
+      answer?: { readonly suite: Suite; readonly nonce: Uint8Array; readonly spi: Uint8Array };
+      /** The peer's own rekeying of the same IKE SA, answered while ours was under way. */
+      rival?: { readonly session: SessionId; readonly lowestNonce: Uint8Array };
+    }
+  | { readonly kind: 'delete-child'; readonly children: readonly number[] }
+  | { readonly kind: 'delete-ike'; readonly reason: Reason }
+  | { readonly kind: 'liveness' }
+  /** Tells the peer why we give up a session whose AUTH failed (RFC 7296 §2.21.2). */
+  | { readonly kind: 'refuse'; readonly notify: number; readonly reason: Reason };
+
+export interface CreateTask {
+  readonly kind: 'create';
+  want: Want;
+  /** The child to be replaced. */
+  readonly rekeys?: number;
+  group: number;
+  restarts: number;
+  asked?: Asked;
+  answer?: Answered;
+  /** The peer's rekeying of the same child, answered while ours was under way. */
+  rival?: number;
+}
+
+/** A request of the peer whose answer waits for a shared secret. */
+export type Incoming =
+  | {
+      readonly kind: 'init';
+      readonly from: SocketAddress;
+      readonly suite: Suite;
+      readonly proposal: Proposal;
+      readonly nonce: Uint8Array;
+    }
+  | {
+      readonly kind: 'create';
+      readonly from: SocketAddress;
+      readonly suite: Suite;
+      readonly proposal: Proposal;
+      readonly nonce: Uint8Array;
+      readonly child: string;
+      readonly localTs: readonly Selector[];
+      readonly remoteTs: readonly Selector[];
+      readonly rekeys?: number;
+    }
+  | {
+      readonly kind: 'rekey-ike';
+      readonly from: SocketAddress;
+      readonly suite: Suite;
+      readonly proposal: Proposal;
+      readonly nonce: Uint8Array;
+    };
+
+/** A request of ours without an answer yet. */
+export interface Outstanding {
+  readonly id: number;
+  readonly exchange: number;
+  /** The datagrams as sent; a retransmission sends the same bytes (RFC 7296 §2.1). */
+  readonly datagrams: readonly Uint8Array[];
+  readonly since: Millis;
+  transmissions: number;
+  nextAt: Millis;
+  /** Given up at this time even if retransmissions are left. */
+  readonly until?: Millis;
+}
+
+/** Fragments of one message, decrypted (RFC 7383 §2.6). */
+export interface Reassembly {
+  readonly id: number;
+  readonly total: number;
+  readonly startedAt: Millis;
+  inner: number;
+  bytes: number;
+  count: number;
+  readonly parts: (Uint8Array | undefined)[];
+}
+
+export interface Job {
+  readonly serial: number;
+  readonly deadline: Millis;
+}
+
+export interface SessionState {
+  readonly id: SessionId;
+  conn: string;
+  /** We sent the first message of this IKE SA: its Initiator flag is ours, and SK_*i are our keys. */
+  readonly original: boolean;
+  readonly spiI: Uint8Array;
+  spiR: Uint8Array;
+  local: SocketAddress;
+  remote: SocketAddress;
+  phase: Phase;
+  readonly startedAt: Millis;
+  establishedAt?: Millis;
+  localId?: Identity;
+  remoteId?: Identity;
+  suite?: Suite;
+  keys?: IkeKeys;
+  /** Of IKE_SA_INIT, as sent and received: what AUTH signs. Dropped once authenticated. */
+  initRequest?: Uint8Array;
+  initResponse?: Uint8Array;
+  /** The responder's choice: each connection that comes into question must have allowed it. */
+  accepted?: Proposal;
+  nonceI?: Uint8Array;
+  nonceR?: Uint8Array;
+  lowestNonce?: Uint8Array;
+  natLocal: boolean;
+  natRemote: boolean;
+  /** ESP goes in UDP although nobody translates: asked for, or raw ESP is not to be had. */
+  udpForced: boolean;
+  /** What the peer said it can. */
+  peerFragments: boolean;
+  peerChildless: boolean;
+  peerHashes: readonly number[];
+  /** Next value of the counter from which IVs are made. */
+  ivCounter: number;
+  nextOut: number;
+  nextIn: number;
+  outstanding?: Outstanding;
+  requestParts?: Reassembly;
+  responseParts?: Reassembly;
+  lastResponse?: { readonly id: number; readonly datagrams: readonly Uint8Array[] };
+  task?: Task;
+  taskJob?: Job;
+  incoming?: Incoming;
+  incomingJob?: Job;
+  queue: Task[];
+  /** Tasks put off after TEMPORARY_FAILURE and its like. */
+  delayed: { readonly at: Millis; readonly task: Task }[];
+  children: ChildState[];
+  lastIn: Millis;
+  lastOut: Millis;
+  lastMove?: Millis;
+  rekeyAt?: Millis;
+  reauthAt?: Millis;
+  lifeAt?: Millis;
+  /** A half-open session dies at this time; a closed one is forgotten. */
+  endAt?: Millis;
+  failures: number;
+  /** The session that this one is to take over from, once established. */
+  replaces?: SessionId;
+  /** The session that has taken this one's place. */
+  successor?: SessionId;
+  reason?: Reason;
+}
+
+/** What every session starts with. */
+export function blank(id: SessionId, conn: string, now: Millis) {
+  return {
+    id,
+    conn,
+    phase: 'init' as const,
+    startedAt: now,
+    natLocal: false,
+    natRemote: false,
+    peerFragments: false,
+    peerChildless: false,
+    peerHashes: [],
+    ivCounter: 0,
+    nextOut: 0,
+    nextIn: 0,
+    queue: [],
+    delayed: [],
+    children: [],
+    lastIn: now,
+    lastOut: now,
+    failures: 0,
+  };
+}

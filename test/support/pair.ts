@@ -1,0 +1,345 @@
+// Two endpoints on one virtual clock, with a wire that loses, doubles, delays, reorders, translates and cuts as the
+// test wants. Everything random comes from one seed: a run repeats byte for byte.
+
+import type { SocketAddress } from '../../src/bytes/ip.ts';
+import { keyExchange } from '../../src/crypto/registry.ts';
+import type { Connection, Millis, SharedKey } from '../../src/ike/connection.ts';
+import type { Answer, Effect, Event, SessionId } from '../../src/ike/effects.ts';
+import { Endpoint } from '../../src/ike/endpoint.ts';
+import { exchangeName } from '../../src/ike/wire/constants.ts';
+import { decodeHeader } from '../../src/ike/wire/message.ts';
+import { cheapAgree, cheapPair } from './cheapke.ts';
+import { type Packet, Plane } from './plane.ts';
+import { Dice, seeded } from './random.ts';
+
+export interface SideOptions {
+  readonly ip: string;
+  readonly connections: readonly Connection[];
+  readonly sharedKeys: readonly SharedKey[];
+  readonly rawEsp?: boolean;
+  /** Key exchanges as the registry has them, instead of the cheap one. */
+  readonly realKe?: boolean;
+  /** How long a key exchange takes to compute. */
+  readonly keTime?: Millis;
+}
+
+export interface Wire {
+  loss: number;
+  duplicate: number;
+  delay: Millis;
+  /** Up to this much more, at random: later datagrams overtake. */
+  reorder: Millis;
+  /** Larger UDP payloads vanish. */
+  mtu: number;
+  cut: boolean;
+  /** Sees every datagram and may change it, or drop it by returning undefined. */
+  tamper: ((bytes: Uint8Array, from: Side, to: Side) => Uint8Array | undefined) | undefined;
+}
+
+interface Flying {
+  readonly at: Millis;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+export class Side {
+  readonly name: string;
+  readonly options: SideOptions;
+  readonly pair: Pair;
+  endpoint: Endpoint;
+  plane: Plane;
+  readonly events: Event[] = [];
+  readonly sent: { at: Millis; bytes: Uint8Array; remote: SocketAddress; local: SocketAddress }[] = [];
+  keepalives = 0;
+  /** Behind a NAT that shows this address instead of ours. */
+  nat: { ip: string; ports: Map<number, number>; next: number } | undefined;
+  #seed: number;
+
+  constructor(name: string, options: SideOptions, pair: Pair, seed: number) {
+    this.name = name;
+    this.options = options;
+    this.pair = pair;
+    this.#seed = seed;
+    this.plane = new Plane();
+    this.endpoint = this.#fresh();
+  }
+
+  #fresh(): Endpoint {
+    return new Endpoint({
+      random: seeded(this.#seed++),
+      port: 500,
+      natPort: 4500,
+      rawEsp: this.options.rawEsp ?? true,
+      connections: this.options.connections,
+      sharedKeys: this.options.sharedKeys,
+      lastInbound: (child) => this.plane.lastIn.get(child),
+      lastOutbound: (child) => this.plane.lastOut.get(child),
+    });
+  }
+
+  get other(): Side {
+    return this === this.pair.left ? this.pair.right : this.pair.left;
+  }
+
+  /** The process dies and starts again: nothing is left. */
+  restart(): void {
+    this.#seed += 1000;
+    this.plane = new Plane();
+    this.endpoint = this.#fresh();
+  }
+
+  /** The same state in another process. */
+  transplant(): void {
+    const states = this.endpoint.export();
+    this.endpoint = this.#fresh();
+    this.#seed += 1000;
+    this.endpoint.import(states);
+  }
+
+  get conn(): Connection {
+    const [conn] = this.options.connections;
+    if (!conn) throw new Error('no connection');
+    return conn;
+  }
+
+  initiate(children?: readonly string[], conn = this.conn): SessionId {
+    const remote = this.other.nat?.ip ?? this.other.options.ip;
+    const { session, effects } = this.endpoint.initiate(this.pair.now, conn, this.options.ip, remote, children);
+    this.run(effects);
+    return session;
+  }
+
+  run(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#run(effect);
+  }
+
+  #run(effect: Effect): void {
+    const { pair } = this;
+    switch (effect.type) {
+      case 'send':
+        this.sent.push({ at: pair.now, bytes: effect.bytes, remote: effect.remote, local: effect.local });
+        return pair.transmit(this, effect.bytes, effect.local, effect.remote);
+      case 'keepalive':
+        this.keepalives++;
+        return;
+      case 'generate': {
+        const pair = this.#generate(effect.group);
+        return this.#answer({ type: 'generated', job: effect.job, pair });
+      }
+      case 'agree': {
+        const pair = effect.pair ?? this.#generate(effect.group);
+        const shared = this.options.realKe
+          ? keyExchange(effect.group)?.agree(pair, effect.theirs)
+          : cheapAgree(pair, effect.theirs);
+        return this.#answer({ type: 'agreed', job: effect.job, pair, shared });
+      }
+      case 'event':
+        this.events.push(effect.event);
+        return;
+      case 'install':
+      case 'activate':
+      case 'remove':
+      case 'move':
+        return this.plane.run(effect);
+    }
+  }
+
+  #generate(group: number) {
+    if (!this.options.realKe) return cheapPair(seeded(this.#seed++));
+    const ke = keyExchange(group);
+    if (!ke) throw new Error(`no group ${group}`);
+    return ke.generate();
+  }
+
+  #answer(answer: Answer): void {
+    const { keTime = 0 } = this.options;
+    const { endpoint } = this;
+    if (keTime === 0) return this.run(endpoint.answer(this.pair.now, answer));
+    this.pair.later(keTime, () => {
+      if (this.endpoint === endpoint) this.run(endpoint.answer(this.pair.now, answer));
+    });
+  }
+
+  /** Kinds of events so far, in order. */
+  kinds(): string[] {
+    return this.events.map((event) => event.kind);
+  }
+
+  count(kind: Event['kind']): number {
+    return this.events.filter((event) => event.kind === kind).length;
+  }
+
+  last<K extends Event['kind']>(kind: K): Extract<Event, { kind: K }> | undefined {
+    return this.events.findLast((event): event is Extract<Event, { kind: K }> => event.kind === kind);
+  }
+
+  /** Sessions that are established, and children that serve. */
+  get live() {
+    const sessions = this.endpoint.sessions().filter(({ state }) => state.phase === 'established');
+    const children = sessions.flatMap(({ state }) =>
+      state.children.filter((child) => child.stage === 'installed' || child.stage === 'rekeying'),
+    );
+    return { sessions, children };
+  }
+
+  /** The id of the only session or child that is up. */
+  get session(): SessionId {
+    const [session] = this.live.sessions;
+    if (!session) throw new Error(`${this.name} has no session`);
+    return session.state.id;
+  }
+
+  get child(): number {
+    const child = this.live.children.at(-1);
+    if (!child) throw new Error(`${this.name} has no child`);
+    return child.id;
+  }
+}
+
+export class Pair {
+  readonly left: Side;
+  readonly right: Side;
+  readonly dice: Dice;
+  readonly wire: Wire = { loss: 0, duplicate: 0, delay: 10, reorder: 0, mtu: 65_507, cut: false, tamper: undefined };
+  now: Millis = 1_000_000;
+  /** Every datagram in the order sent: `12 left> CREATE_CHILD_SA request 3`. */
+  readonly log: string[] = [];
+  readonly flow = { sent: 0, lost: 0, refused: 0 };
+  readonly #start = this.now;
+  #flying: Flying[] = [];
+  #order = 0;
+
+  constructor(left: SideOptions, right: SideOptions, seed = 1) {
+    this.dice = new Dice(seed);
+    this.left = new Side('left', left, this, seed * 7919 + 1);
+    this.right = new Side('right', right, this, seed * 104_729 + 2);
+  }
+
+  transmit(from: Side, bytes: Uint8Array, local: SocketAddress, remote: SocketAddress): void {
+    const { wire, dice } = this;
+    const header = decodeHeader(bytes);
+    const direction = header.response ? 'response' : 'request';
+    this.log.push(
+      `${this.now - this.#start} ${from.name}> ${exchangeName(header.exchange)} ${direction} ${header.messageId}`,
+    );
+    const to = from.other;
+    const tampered = wire.tamper ? wire.tamper(bytes, from, to) : bytes;
+    if (!tampered || wire.cut || bytes.length > wire.mtu || dice.chance(wire.loss)) return;
+    const copies = dice.chance(wire.duplicate) ? 2 : 1;
+    const source = translate(from, local);
+    const target = back(to, remote);
+    if (!target) return;
+    for (let i = 0; i < copies; i++) {
+      const more = wire.reorder > 0 ? dice.below(wire.reorder + 1) : 0;
+      this.later(wire.delay + more, () => {
+        to.run(to.endpoint.receive(this.now, tampered.slice(), source, target));
+      });
+    }
+  }
+
+  later(wait: Millis, run: () => void): void {
+    this.#flying.push({ at: this.now + wait, order: this.#order++, run });
+  }
+
+  /** Runs everything that happens within this time. */
+  run(duration: Millis): void {
+    const end = this.now + duration;
+    while (this.step(end));
+    this.now = end;
+  }
+
+  /** The next thing that happens until `end`; false when there is none. */
+  step(end: Millis): boolean {
+    const next = this.#next();
+    const { left, right } = this;
+    const deadlines = [next?.at, left.endpoint.deadline(), right.endpoint.deadline()];
+    const at = Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
+    if (at > end) return false;
+    this.now = Math.max(this.now, at);
+    if (next && next.at <= this.now) {
+      this.#flying = this.#flying.filter((other) => other !== next);
+      next.run();
+      return true;
+    }
+    for (const side of [left, right]) {
+      const deadline = side.endpoint.deadline();
+      if (deadline !== undefined && deadline <= this.now) side.run(side.endpoint.tick(this.now));
+    }
+    return true;
+  }
+
+  #next(): Flying | undefined {
+    let first: Flying | undefined;
+    for (const flying of this.#flying) {
+      if (!first || flying.at < first.at || (flying.at === first.at && flying.order < first.order)) first = flying;
+    }
+    return first;
+  }
+
+  /** Both sides up with all children of left's connection. */
+  static up(left: SideOptions, right: SideOptions, seed?: number): Pair {
+    const pair = new Pair(left, right, seed);
+    pair.left.initiate();
+    pair.run(2000);
+    return pair;
+  }
+
+  /** One packet each way for every policy, as the sides' SAs stand now. ESP is neither lost nor reordered here. */
+  probe(): void {
+    for (const from of [this.left, this.right]) {
+      for (const policy of from.plane.policies()) {
+        const packet = from.plane.send(this.now, policy);
+        if (!packet) continue;
+        this.flow.sent++;
+        this.later(this.wire.delay, () => this.#arrive(from.other, packet));
+      }
+    }
+  }
+
+  #arrive(to: Side, packet: Packet): void {
+    const sa = to.plane.receive(this.now, packet);
+    if (sa) to.run(to.endpoint.used(this.now, sa.id));
+    else this.flow.lost++;
+  }
+
+  /** Traffic both ways every `interval` while the clock runs. */
+  flowing(duration: Millis, interval: Millis = 10): void {
+    for (let at = 0; at < duration; at += interval) this.later(at, () => this.probe());
+    this.run(duration + 2 * this.wire.delay);
+  }
+
+  faults(): string[] {
+    return [...this.left.plane.faults, ...this.right.plane.faults];
+  }
+}
+
+function translate(side: Side, local: SocketAddress): SocketAddress {
+  const { nat } = side;
+  if (!nat) return local;
+  let port = nat.ports.get(local.port);
+  if (port === undefined) {
+    port = nat.next++;
+    nat.ports.set(local.port, port);
+  }
+  return { ip: nat.ip, port };
+}
+
+function back(side: Side, remote: SocketAddress): SocketAddress | undefined {
+  const { nat } = side;
+  if (!nat) return { ip: side.options.ip, port: remote.port };
+  for (const [inside, outside] of nat.ports) if (outside === remote.port) return { ip: side.options.ip, port: inside };
+  return undefined;
+}
+
+/** A NAT in front of a side; `rebind` gives it new ports. */
+export function behindNat(side: Side, ip: string): { rebind: () => void } {
+  const nat = { ip, ports: new Map<number, number>(), next: 20_000 };
+  side.nat = nat;
+  return {
+    rebind: () => {
+      nat.ports.clear();
+      nat.next += 1000;
+      for (const port of [500, 4500]) nat.ports.set(port, nat.next++);
+    },
+  };
+}
