@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { concat } from '../../src/bytes/bytes.ts';
+import { combine, mark } from '../../src/esp/ecn.ts';
+import { checksum } from '../../src/esp/icmp.ts';
+import { Inner } from '../../src/esp/packet.ts';
+import { permits } from '../../src/esp/selector.ts';
+import { ipv4, ipv6, selector, udp } from './support.ts';
+
+function parsed(bytes: Uint8Array): Inner {
+  const inner = new Inner();
+  assert.equal(inner.parse(bytes), true);
+  return inner;
+}
+
+function refused(bytes: Uint8Array): void {
+  assert.equal(new Inner().parse(bytes), false);
+}
+
+/** An extension header of `size` bytes (a multiple of 8). */
+function extension(next: number, size = 8): Uint8Array {
+  const header = new Uint8Array(size);
+  header[0] = next;
+  header[1] = size / 8 - 1;
+  return header;
+}
+
+function fragment(next: number, offset: number, more = true): Uint8Array {
+  return Uint8Array.of(next, 0, (offset * 8) >> 8, ((offset * 8) & 0xff) | (more ? 1 : 0), 0, 0, 0, 1);
+}
+
+test('ports and protocol of UDP over IPv4 are read', () => {
+  const inner = parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { tos: 0xb9 }));
+  assert.deepEqual([inner.version, inner.protocol, inner.sourcePort, inner.destinationPort], [4, 17, 5000, 53]);
+  assert.equal(inner.portsKnown, true);
+  assert.equal(inner.trafficClass, 0xb9);
+});
+
+test('what follows the IP length is padding and no part of the packet', () => {
+  const packet = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
+  assert.deepEqual(parsed(concat(packet, new Uint8Array(100))).packet, packet);
+});
+
+test('IPv4 options move the ports', () => {
+  const packet = concat(ipv4('10.1.0.1', '10.2.0.1', new Uint8Array(0)), new Uint8Array(4), udp(7, 8));
+  packet[0] = 0x46;
+  packet[3] = packet.length;
+  assert.deepEqual([parsed(packet).sourcePort, parsed(packet).destinationPort], [7, 8]);
+});
+
+test('ICMP type and code stand in both ports', () => {
+  const inner = parsed(ipv4('10.1.0.1', '10.2.0.1', Uint8Array.of(3, 13, 0, 0, 0, 0, 0, 0), { protocol: 1 }));
+  assert.deepEqual([inner.sourcePort, inner.destinationPort], [0x030d, 0x030d]);
+});
+
+test('later fragments have no ports, first fragments do', () => {
+  const first = parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { more: true }));
+  assert.deepEqual([first.portsKnown, first.laterFragment], [true, false]);
+  const later = parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { offset: 185 }));
+  assert.deepEqual([later.portsKnown, later.laterFragment, later.sourcePort], [false, true, 0]);
+  assert.equal(parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { offset: 0x1000 })).laterFragment, true);
+});
+
+test('IPv6 extension headers are walked to the upper protocol', () => {
+  const chain = concat(
+    extension(60),
+    extension(43, 24),
+    extension(44),
+    fragment(51, 0),
+    Uint8Array.of(17, 4),
+    new Uint8Array(22),
+  );
+  const inner = parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(chain, udp(5000, 53)), 0, 0xb9));
+  assert.deepEqual([inner.version, inner.protocol, inner.sourcePort, inner.destinationPort], [6, 17, 5000, 53]);
+  assert.equal(inner.trafficClass, 0xb9);
+});
+
+test('a later IPv6 fragment tells its protocol and no ports', () => {
+  const inner = parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(fragment(17, 100), udp(1, 2)), 44));
+  assert.deepEqual([inner.protocol, inner.portsKnown, inner.laterFragment], [17, false, true]);
+});
+
+test('no next header is a protocol of its own', () => {
+  assert.equal(parsed(ipv6('fd00:1::1', 'fd00:2::1', new Uint8Array(0), 59)).protocol, 59);
+});
+
+test('a Mobile IPv6 header type stands in the high byte of the port', () => {
+  const inner = parsed(ipv6('fd00:1::1', 'fd00:2::1', Uint8Array.of(59, 0, 5, 0, 0, 0, 0, 0), 135));
+  assert.deepEqual([inner.protocol, inner.sourcePort, inner.portsKnown], [135, 0x0500, true]);
+});
+
+test('malformed packets are refused', () => {
+  const v4 = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
+  const v6 = ipv6('fd00:1::1', 'fd00:2::1', udp(1, 2));
+  refused(new Uint8Array(0));
+  for (const version of [0, 1, 5, 7, 15]) refused(Uint8Array.of((version << 4) | 5, ...v4.subarray(1)));
+  for (let length = 0; length < v4.length; length++) refused(v4.subarray(0, length));
+  for (let length = 0; length < v6.length; length++) refused(v6.subarray(0, length));
+  for (const words of [0, 4, 15]) refused(Uint8Array.of(0x40 | words, ...v4.subarray(1)));
+  refused(Uint8Array.of(0x45, 0, 0, 19, ...v4.subarray(4)));
+});
+
+test('extension headers that are too many, out of order or cut off are refused', () => {
+  const many = (count: number) =>
+    concat(...Array.from({ length: count }, (_, i) => extension(i === count - 1 ? 17 : 60)));
+  parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(many(8), udp(1, 2)), 60));
+  refused(ipv6('fd00:1::1', 'fd00:2::1', concat(many(9), udp(1, 2)), 60));
+  refused(ipv6('fd00:1::1', 'fd00:2::1', concat(extension(0), extension(17)), 60));
+  refused(ipv6('fd00:1::1', 'fd00:2::1', new Uint8Array(7), 60));
+  refused(ipv6('fd00:1::1', 'fd00:2::1', Uint8Array.of(17, 1, 0, 0, 0, 0, 0, 0), 60));
+});
+
+test('a packet too short for its ports is a packet without ports', () => {
+  const inner = parsed(ipv4('10.1.0.1', '10.2.0.1', new Uint8Array(3)));
+  assert.equal(inner.portsKnown, false);
+});
+
+test('no bytes make parsing throw or read past the end', () => {
+  const start = fc.constantFrom(0x45, 0x46, 0x4f, 0x60);
+  fc.assert(
+    fc.property(start, fc.uint8Array({ maxLength: 120 }), (first, rest) => {
+      const bytes = Uint8Array.of(first, ...rest);
+      const inner = new Inner();
+      if (inner.parse(bytes)) assert.ok(inner.length <= bytes.length && inner.protocol <= 255);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('selectors compare addresses, protocol and ports', () => {
+  const inner = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53)));
+  const any = [selector('0.0.0.0/0')];
+  const dns = [selector('10.2.0.0/16', 17, 53, 53)];
+  assert.equal(permits(any, any, inner), true);
+  assert.equal(permits(any, dns, inner), true);
+  assert.equal(permits([selector('10.1.0.0-10.1.0.6')], any, inner), false);
+  assert.equal(permits([selector('10.1.0.0-10.1.0.7')], any, inner), true);
+  assert.equal(permits([selector('10.1.0.8-10.1.0.9')], any, inner), false);
+  assert.equal(permits([selector('::/0')], any, inner), false);
+  assert.equal(permits(any, [selector('10.2.0.0/16', 6, 53, 53)], inner), false);
+  assert.equal(permits(any, [selector('10.2.0.0/16', 17, 54, 60)], inner), false);
+  assert.equal(permits([], any, inner), false);
+});
+
+test('a later fragment passes only where ports do not matter', () => {
+  const inner = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53), { offset: 10 }));
+  const any = [selector('0.0.0.0/0')];
+  assert.equal(permits(any, [selector('0.0.0.0/0', 17)], inner), true);
+  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0, 1000)], inner), false);
+  // OPAQUE (RFC 7296 §3.13.1)
+  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0xffff, 0)], inner), true);
+  const whole = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53)));
+  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0xffff, 0)], whole), false);
+});
+
+test('ECN fields are combined as the table of RFC 6040 §4.2 says', () => {
+  const [NOT, ECT1, ECT0, CE] = [0, 1, 2, 3];
+  const table = [
+    [NOT, NOT, NOT, NOT, undefined],
+    [ECT0, ECT0, ECT0, ECT0, CE],
+    [ECT1, ECT1, ECT1, ECT1, CE],
+    [CE, CE, CE, CE, CE],
+  ] as const;
+  for (const [inner, ...results] of table) {
+    assert.deepEqual(
+      [NOT, ECT0, ECT1, CE].map((outer) => combine(inner as number, outer as number)),
+      results,
+    );
+  }
+});
+
+test('marking keeps the rest of the header, and the IPv4 checksum right', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 3 }), fc.nat(0xffff), (tos, ecn, port) => {
+      const packet = ipv4('10.1.0.1', `10.2.${port >> 8}.${port & 0xff}`, udp(port, 1), { tos });
+      const v6 = ipv6('fd00:1::1', 'fd00:2::1', udp(port, 1), 17, tos);
+      mark(packet, ecn);
+      mark(v6, ecn);
+      assert.equal(checksum(packet.subarray(0, 20)), 0);
+      assert.equal(parsed(packet).trafficClass, (tos & ~3) | ecn);
+      assert.equal(parsed(v6).trafficClass, (tos & ~3) | ecn);
+      assert.deepEqual(packet.subarray(20), udp(port, 1));
+    }),
+  );
+});
