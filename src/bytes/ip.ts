@@ -112,6 +112,35 @@ export function rangePrefix(start: Uint8Array, end: Uint8Array): Prefix | undefi
   return { address: start.slice(), length };
 }
 
+/** The fewest prefixes that cover exactly `start` to `end`. */
+export function rangePrefixes(start: Uint8Array, end: Uint8Array): Prefix[] {
+  const prefixes: Prefix[] = [];
+  const bits = start.length * 8;
+  const last = toInteger(end);
+  let at = toInteger(start);
+  while (at <= last) {
+    let size = 0;
+    while (size < bits && ((at >> BigInt(size)) & 1n) === 0n && at + (2n << BigInt(size)) - 1n <= last) size++;
+    prefixes.push({ address: fromInteger(at, start.length), length: bits - size });
+    at += 1n << BigInt(size);
+  }
+  return prefixes;
+}
+
+function toInteger(bytes: Uint8Array): bigint {
+  return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+function fromInteger(value: bigint, size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, i) => Number((value >> BigInt(8 * (size - 1 - i))) & 0xffn));
+}
+
+export function inPrefix({ address, length }: Prefix, ip: Uint8Array): boolean {
+  if (address.length !== ip.length) return false;
+  for (let i = 0; i < length; i++) if (bit(address, i) !== bit(ip, i)) return false;
+  return true;
+}
+
 function bit(bytes: Uint8Array, index: number): number {
   return ((bytes[index >> 3] as number) >> (7 - (index & 7))) & 1;
 }

@@ -1,0 +1,105 @@
+// Makes a Child from its section, with strongSwan's rules for the limits that are not written.
+
+import type { Child, Connection, Lifetime, Offer, SelectorSource } from '../ike/connection.ts';
+import { parseSelector } from '../ike/ts.ts';
+import type { Findings } from './error.ts';
+import { parseProposals } from './proposal.ts';
+import { accepted, refused } from './schema.ts';
+import type { Section } from './settings.ts';
+import { places, Values } from './values.ts';
+
+const PATH = 'connections.<conn>.children.<child>';
+/** A TS payload counts its selectors in one byte (RFC 7296 §3.13). */
+const MAX_SELECTORS = 255;
+const DYNAMIC: SelectorSource = { kind: 'dynamic', protocol: 0, startPort: 0, endPort: 65535 };
+
+export function readChild(section: Section, version: Connection['version'], findings: Findings): Child {
+  const values = new Values(section, PATH, findings);
+  values.choice('mode', ['tunnel']);
+  const startAction = values.choice('start_action', ['none', 'trap', 'start']) ?? 'none';
+  return {
+    name: section.name,
+    offers: readOffers(values, 'esp_proposals', 'esp', version),
+    localTs: readSelectors(values, 'local_ts'),
+    remoteTs: readSelectors(values, 'remote_ts'),
+    mode: 'tunnel',
+    protocol: 'esp',
+    lifetime: readLifetime(section, values, findings),
+    startAction,
+    dpdAction: values.choice('dpd_action', ['clear', 'trap', 'restart']) ?? 'clear',
+    closeAction: values.choice('close_action', ['none', 'trap', 'start']) ?? 'none',
+    replayWindow: values.integer('replay_window') ?? 32,
+    where: new Map([['', section.place], ...places(section)]),
+  };
+}
+
+export function readOffers(
+  values: Values,
+  key: 'proposals' | 'esp_proposals',
+  protocol: 'ike' | 'esp',
+  version: Connection['version'],
+): readonly Offer[] {
+  const text = values.text(key);
+  const parsed = parseProposals(text, protocol, version);
+  if (parsed.ok) return parsed.offers;
+  values.error(key, parsed.message, parsed.near, { text: parsed.word, at: wordAt(text, parsed.word) });
+  return [];
+}
+
+/** `aes` in `aes256-aes` is the second one. */
+function wordAt(text: string, word: string): number {
+  let at = 0;
+  for (const piece of text.split(/[-,!\s]/)) {
+    if (piece === word) return at;
+    at += piece.length + 1;
+  }
+  return Math.max(0, text.indexOf(word));
+}
+
+function readSelectors(values: Values, key: 'local_ts' | 'remote_ts'): readonly SelectorSource[] {
+  const sources = values.each(key, (text) => {
+    const source = parseSelector(text);
+    return source
+      ? accepted(source)
+      : refused(`"${text}" is no traffic selector; write 10.1.0.0/16 or 10.1.0.0/16[tcp/80]`);
+  });
+  if (sources.length > MAX_SELECTORS) values.error(key, `more than ${MAX_SELECTORS} traffic selectors`);
+  return sources.length > 0 ? sources : [DYNAMIC];
+}
+
+interface Limits {
+  readonly rekey: number;
+  readonly life: number;
+  readonly rand: number;
+}
+
+function readLifetime(section: Section, values: Values, findings: Findings): Lifetime {
+  const limits = (unit: string, read: (key: string) => number | undefined): Limits => {
+    const rekey = read(`rekey_${unit}`) ?? 0;
+    const life = read(`life_${unit}`) ?? Math.floor((rekey * 11) / 10);
+    const rand = read(`rand_${unit}`) ?? Math.min(Math.max(0, life - rekey), Math.floor(rekey / 2));
+    if (rekey > 0 && life > 0 && life <= rekey) {
+      const place = values.placeOf(values.isSet(`life_${unit}`) ? `life_${unit}` : `rekey_${unit}`);
+      const text = `child "${section.name}" ends before it is renewed: life_${unit} is not more than rekey_${unit}`;
+      findings.warn(`life_${unit} ${section.name}`, place, text);
+    }
+    if (values.isSet(`rand_${unit}`) && rekey > 0 && rand >= rekey) {
+      values.error(`rand_${unit}`, `it has to be less than rekey_${unit}`);
+    }
+    return { rekey, life, rand: rekey > 0 ? rand : 0 };
+  };
+  const time = limits('time', (key) => values.duration(key));
+  const bytes = limits('bytes', (key) => values.volume(key));
+  const packets = limits('packets', (key) => values.integer(key));
+  return {
+    rekeyTime: time.rekey,
+    lifeTime: time.life,
+    randTime: time.rand,
+    rekeyBytes: bytes.rekey,
+    lifeBytes: bytes.life,
+    randBytes: bytes.rand,
+    rekeyPackets: packets.rekey,
+    lifePackets: packets.life,
+    randPackets: packets.rand,
+  };
+}

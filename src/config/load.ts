@@ -1,0 +1,194 @@
+// Reads configuration files and makes one configuration of them: the only file of this folder that touches the disk.
+// Everything loads, or nothing does and ConfigError says why.
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Connection, Place, SharedKey } from '../ike/connection.ts';
+import { ConfigError, type ConfigWarning, wholeFile } from './error.ts';
+import { checkPermissions, type FileFacts, type Self } from './permissions.ts';
+import type { SourceText } from './settings.ts';
+import { loadSwanctl } from './swanctl.ts';
+
+export interface LoadOptions {
+  /** Accept files with secrets that others may read, with a warning. */
+  readonly loose?: boolean;
+  /** Whose rights count; the process's own unless given. */
+  readonly self?: Self;
+}
+
+export interface LoadedConfig {
+  readonly connections: readonly Connection[];
+  readonly secrets: readonly SharedKey[];
+  readonly warnings: readonly ConfigWarning[];
+  /** Every file that was read, included ones too. */
+  readonly files: readonly string[];
+}
+
+const MAX_SIZE = 32 * 1024 * 1024;
+
+export function loadConfig(paths: readonly string[], options: LoadOptions = {}): LoadedConfig {
+  const disk = new Disk();
+  const sources = paths.map((path): SourceText => {
+    const text = disk.read(path, wholeFile(path));
+    refuseIpsecConf(path, text);
+    return { path, text };
+  });
+  const { connections, secrets, warnings, secretFiles } = loadSwanctl(sources, disk);
+  const self = options.self ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const loose: ConfigWarning[] = [];
+  for (const [file, place] of secretFiles) {
+    const facts = disk.facts.get(file);
+    if (!facts) throw new Error(`${file} was not read`);
+    const error = trouble(() => checkPermissions(file, facts, self, place));
+    if (error && !options.loose) throw error;
+    if (error) loose.push({ place: error.place, text: error.text });
+  }
+  return { connections, secrets, warnings: [...warnings, ...loose], files: [...disk.facts.keys()] };
+}
+
+/** An ipsec.conf is known by its first line that says something. */
+export function looksLikeIpsecConf(text: string): { readonly line: number } | undefined {
+  const lines = text.replace(/^\ufeff/, '').split(/\r?\n/, 10_000);
+  const line = lines.findIndex((candidate) => !/^\s*(#|$)/.test(candidate));
+  const first = lines[line] ?? '';
+  return /^(config\s+setup|conn\s+[^\s{=:]+|ca\s+[^\s{=:]+|version\s+[\d.]+)\s*(#.*)?$/.test(first)
+    ? { line: line + 1 }
+    : undefined;
+}
+
+function refuseIpsecConf(path: string, text: string): void {
+  const found = looksLikeIpsecConf(text);
+  if (!found) return;
+  const place = { file: path, line: found.line, column: 1 };
+  throw new ConfigError(place, 'this is an ipsec.conf, which is not read yet; write the connections as swanctl.conf');
+}
+
+function trouble(check: () => void): ConfigError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+class Disk {
+  readonly facts = new Map<string, FileFacts>();
+
+  match(pattern: string, include: Place): readonly string[] {
+    try {
+      return this.#match(pattern);
+    } catch (error) {
+      throw new ConfigError(include, `${pattern} cannot be looked up: ${reason(error)}`);
+    }
+  }
+
+  #match(pattern: string): readonly string[] {
+    let found = [''];
+    for (const part of pattern.split('/').slice(1)) {
+      found = /[*?[]/.test(part) ? found.flatMap((at) => listing(at, part)) : found.map((at) => `${at}/${part}`);
+    }
+    return found.filter((path) => isFile(path)).sort();
+  }
+
+  read(path: string, place: Place): string {
+    try {
+      return this.#read(path, place);
+    } catch (error) {
+      if (error instanceof ConfigError) throw error;
+      throw new ConfigError(place, `${subject(path, place)}cannot be read: ${reason(error)}`);
+    }
+  }
+
+  #read(path: string, place: Place): string {
+    // Not blocking: opening a pipe would otherwise wait for its writer.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) throw new ConfigError(place, `${subject(path, place)}is not a file`);
+      if (stat.size > MAX_SIZE) throw new ConfigError(place, `${subject(path, place)}is larger than 32 MiB`);
+      this.facts.set(path, { mode: stat.mode, uid: stat.uid, gid: stat.gid, looseLink: isLooseLink(path) });
+      return decoded(readAll(fd, stat.size), path);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** A place in the file itself names it already. */
+function subject(path: string, place: Place): string {
+  return place.file === path ? '' : `${path} `;
+}
+
+function readAll(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  while (length < size) {
+    const count = readSync(fd, bytes, length, size - length, length);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}
+
+function decoded(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const lines = new TextDecoder('utf-8').decode(bytes).split('\n');
+    const line = lines.findIndex((text) => text.includes('\ufffd'));
+    const column = (lines[line]?.indexOf('\ufffd') ?? 0) + 1;
+    throw new ConfigError({ file: path, line: line + 1, column }, 'this is not UTF-8 text');
+  }
+}
+
+/** Whoever may write to the directory could point the link elsewhere. */
+function isLooseLink(path: string): boolean {
+  if (!lstatSync(path).isSymbolicLink()) return false;
+  return (statSync(realpathSync(dirname(path))).mode & 0o002) !== 0;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function listing(directory: string, pattern: string): string[] {
+  const fits = wildcard(pattern);
+  const at = directory === '' ? '/' : directory;
+  if (!statSync(at, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(at)
+    .filter((name) => fits.test(name) && (pattern.startsWith('.') || !name.startsWith('.')))
+    .map((name) => join(at, name));
+}
+
+/** `*`, `?` and `[…]` as a shell has them. */
+function wildcard(pattern: string): RegExp {
+  const source = pattern.replace(/\*+|\?|\[!?[^\]]+\]|[\s\S]/g, (part) => {
+    if (part.startsWith('*')) return '.*';
+    if (part === '?') return '.';
+    if (part.length > 1 && part.startsWith('[')) {
+      const negated = part.startsWith('[!');
+      return `[${negated ? '^' : ''}${part.slice(negated ? 2 : 1, -1).replace(/[\\^[]/g, '\\$&')}]`;
+    }
+    return part.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
+  });
+  return new RegExp(`^${source}$`, 's');
+}
+
+function reason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission denied';
+  return error instanceof Error ? error.message : String(error);
+}

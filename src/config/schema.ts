@@ -1,0 +1,280 @@
+// The kinds of values that options take, how they are written, and how they are read.
+
+import { compare, unhex, utf8 } from '../bytes/bytes.ts';
+import { parseIp, parsePrefix } from '../bytes/ip.ts';
+import { nearest } from '../bytes/nearest.ts';
+import { type AddressPattern, type Millis, Secret } from '../ike/connection.ts';
+
+export type Type =
+  | { readonly kind: 'section' }
+  | { readonly kind: 'text' }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'secret' }
+  | { readonly kind: 'yesno' }
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number }
+  | { readonly kind: 'decimal'; readonly min: number; readonly max: number }
+  | { readonly kind: 'percent' }
+  | { readonly kind: 'duration' }
+  | { readonly kind: 'volume' }
+  | { readonly kind: 'choice'; readonly values: readonly string[]; readonly aliases: ReadonlyMap<string, string> }
+  | { readonly kind: 'addresses' }
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'proposals' }
+  | { readonly kind: 'selectors' };
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly message: string; readonly near: readonly string[] };
+
+export function accepted<T>(value: T): Parsed<T> {
+  return { ok: true, value };
+}
+
+export function refused(message: string, near: readonly string[] = []): Parsed<never> {
+  return { ok: false, message, near };
+}
+
+export const section: Type = { kind: 'section' };
+export const text: Type = { kind: 'text' };
+export const list: Type = { kind: 'list' };
+export const count: Type = { kind: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER };
+export const secret: Type = { kind: 'secret' };
+export const yesno: Type = { kind: 'yesno' };
+export const percent: Type = { kind: 'percent' };
+export const duration: Type = { kind: 'duration' };
+export const volume: Type = { kind: 'volume' };
+export const addresses: Type = { kind: 'addresses' };
+export const identity: Type = { kind: 'identity' };
+export const proposals: Type = { kind: 'proposals' };
+export const selectors: Type = { kind: 'selectors' };
+
+export function integer(min: number, max: number): Type {
+  return { kind: 'integer', min, max };
+}
+
+export function decimal(min: number, max: number): Type {
+  return { kind: 'decimal', min, max };
+}
+
+/** Aliases are other spellings that strongSwan takes: `['hold', 'trap']`. */
+export function choice(values: readonly string[], aliases: readonly (readonly [string, string])[] = []): Type {
+  const booleans = [...BOOLEANS].map(([word, yes]) => [word, yes ? 'yes' : 'no'] as const);
+  const spellings = [...aliases, ...booleans].filter(([word, value]) => values.includes(value) && word !== value);
+  return { kind: 'choice', values, aliases: new Map(spellings) };
+}
+
+/** How a value of this type is written, for the reference. */
+export function describe(type: Type): string {
+  switch (type.kind) {
+    case 'section':
+      return 'section';
+    case 'text':
+      return 'text';
+    case 'list':
+      return 'comma-separated list';
+    case 'secret':
+      return 'text, 0x and hexadecimal, or 0s and base64';
+    case 'yesno':
+      return 'yes | no';
+    case 'integer':
+      return type.max === Number.MAX_SAFE_INTEGER ? 'whole number' : `${type.min} to ${type.max}`;
+    case 'decimal':
+      return `${type.min} to ${type.max}`;
+    case 'percent':
+      return '0% to 100%';
+    case 'duration':
+      return 'time: 30s, 10m, 4h, 1d; seconds without a unit';
+    case 'volume':
+      return 'bytes, or with k, m, g';
+    case 'choice':
+      return type.values.join(' | ');
+    case 'addresses':
+      return 'addresses, prefixes, ranges or %any, comma separated';
+    case 'identity':
+      return 'identity: address, domain name, e-mail address, keyid:text, %any';
+    case 'proposals':
+      return 'algorithms joined by "-"; several proposals separated by commas; default';
+    case 'selectors':
+      return 'prefixes, ranges or dynamic, each with [protocol/port] if need be, comma separated';
+  }
+}
+
+const BOOLEANS = new Map([
+  ['yes', true],
+  ['true', true],
+  ['enabled', true],
+  ['1', true],
+  ['no', false],
+  ['false', false],
+  ['disabled', false],
+  ['0', false],
+]);
+
+export function parseYesno(word: string): Parsed<boolean> {
+  const value = BOOLEANS.get(word.toLowerCase());
+  return value === undefined ? refused(`"${word}" is neither yes nor no`) : accepted(value);
+}
+
+export function parseInteger(word: string, min: number, max: number): Parsed<number> {
+  const value = /^(\d+|0x[0-9a-f]+)$/i.test(word) ? Number(word) : Number.NaN;
+  return value >= min && value <= max
+    ? accepted(value)
+    : refused(`"${word}" is not a whole number from ${min} to ${max}`);
+}
+
+export function parseDecimal(word: string, min: number, max: number): Parsed<number> {
+  const value = /^\d+(\.\d+)?$/.test(word) ? Number(word) : Number.NaN;
+  return value >= min && value <= max ? accepted(value) : refused(`"${word}" is not a number from ${min} to ${max}`);
+}
+
+/** As a share, 0 to 1. */
+export function parsePercent(word: string): Parsed<number> {
+  const value = /^\d+ ?%?$/.test(word) ? Number.parseInt(word, 10) : Number.NaN;
+  return value <= 100 ? accepted(value / 100) : refused(`"${word}" is not a share from 0% to 100%`);
+}
+
+const UNITS = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+const MAX_DURATION = 10 * 366 * 86_400_000;
+
+export function parseDuration(word: string): Parsed<Millis> {
+  const [, digits = '', unit = ''] = /^(\d{1,15}) ?([a-z]*)$/i.exec(word) ?? [];
+  const value = digits === '' ? undefined : Number(digits) * (UNITS.get(unit.toLowerCase()) ?? Number.NaN);
+  if (value === undefined || Number.isNaN(value)) return refused(`"${word}" is not a time such as 30s, 10m, 4h or 1d`);
+  return value <= MAX_DURATION ? accepted(value) : refused(`"${word}" is longer than ten years`);
+}
+
+const VOLUMES = new Map([
+  ['', 1],
+  ['k', 1024],
+  ['m', 1024 ** 2],
+  ['g', 1024 ** 3],
+]);
+
+export function parseVolume(word: string): Parsed<number> {
+  const [, digits = '', unit = ''] = /^(\d{1,16}) ?([a-z]*)$/i.exec(word) ?? [];
+  const value = digits === '' ? Number.NaN : Number(digits) * (VOLUMES.get(unit.toLowerCase()) ?? Number.NaN);
+  return Number.isSafeInteger(value)
+    ? accepted(value)
+    : refused(`"${word}" is not a number of bytes such as 500m or 10g`);
+}
+
+export function parseChoice(word: string, type: Type & { readonly kind: 'choice' }): Parsed<string> {
+  const lower = word.toLowerCase();
+  const value = type.values.includes(lower) ? lower : type.aliases.get(lower);
+  if (value !== undefined) return accepted(value);
+  const near = nearest(lower, type.values);
+  return refused(`"${word}" is none of ${type.values.join(', ')}`, near);
+}
+
+/** One item of an address list. */
+export function parseAddress(word: string): Parsed<AddressPattern> {
+  switch (word.toLowerCase()) {
+    case '%any':
+      return accepted({ kind: 'any' });
+    case '%any4':
+    case '0.0.0.0':
+      return accepted({ kind: 'prefix', prefix: { address: new Uint8Array(4), length: 0 } });
+    case '%any6':
+    case '::':
+      return accepted({ kind: 'prefix', prefix: { address: new Uint8Array(16), length: 0 } });
+  }
+  const prefix = parsePrefix(word);
+  if (prefix) return accepted({ kind: 'prefix', prefix });
+  const [first = '', last = '', ...more] = word.split('-');
+  const start = parseIp(first.trim());
+  const end = parseIp(last.trim());
+  if (start && end && more.length === 0 && start.length === end.length) {
+    if (compare(start, end) <= 0) return accepted({ kind: 'range', start, end });
+    return refused(`the range "${word}" ends before it begins`);
+  }
+  if (isHostName(word)) return refused(`"${word}" is a host name, which is not supported yet; write the address`);
+  return refused(`"${word}" is no address, prefix or range`);
+}
+
+function isHostName(word: string): boolean {
+  return /^(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(word);
+}
+
+export function wrongIdentity(text: string): string {
+  if (text.includes('*')) return `"${text}" is a pattern, which is not supported yet; write one identity or %any`;
+  if (text.includes('='))
+    return `"${text}" is a distinguished name, which is not supported yet as text; write asn1dn:#…`;
+  return `"${text}" is no identity`;
+}
+
+/** `0x` and hexadecimal digits, `0s` and base64, or the UTF-8 of the text. The message never repeats the secret. */
+export function parseSecret(word: string): Parsed<Secret> {
+  if (word === '') return refused('the secret is empty');
+  const rest = word.slice(2);
+  switch (word.slice(0, 2).toLowerCase()) {
+    case '0x':
+      if (!/^([0-9a-f]{2})+$/i.test(rest)) return refused('after 0x a secret has pairs of hexadecimal digits');
+      return accepted(new Secret(unhex(rest)));
+    case '0s':
+      return parseBase64(rest);
+    default:
+      return accepted(new Secret(utf8(word)));
+  }
+}
+
+function parseBase64(word: string): Parsed<Secret> {
+  const digits = word.replace(/={1,2}$/, '');
+  if (!/^[a-z0-9+/]+$/i.test(digits) || digits.length % 4 === 1)
+    return refused('after 0s a secret is written in base64');
+  return accepted(new Secret(Uint8Array.from(atob(digits), (char) => char.charCodeAt(0))));
+}
+
+export interface Item {
+  readonly text: string;
+  /** Where the item begins in the whole value. */
+  readonly at: number;
+}
+
+/** The parts of a comma-separated value; empty ones are left out. */
+export function items(value: string): Item[] {
+  const found: Item[] = [];
+  let at = 0;
+  for (const part of value.split(',')) {
+    const item = part.trim();
+    if (item !== '') found.push({ text: item, at: at + part.indexOf(item) });
+    at += part.length + 1;
+  }
+  return found;
+}
+
+/** A value in one spelling of its own, so that two can be compared; undefined when it is wrong. */
+export function canonical(type: Type, value: string): Parsed<string> {
+  const spelled = (parsed: Parsed<unknown>): Parsed<string> => (parsed.ok ? accepted(String(parsed.value)) : parsed);
+  switch (type.kind) {
+    case 'yesno':
+      return spelled(parseYesno(value));
+    case 'integer':
+      return spelled(parseInteger(value, type.min, type.max));
+    case 'decimal':
+      return spelled(parseDecimal(value, type.min, type.max));
+    case 'percent':
+      return spelled(parsePercent(value));
+    case 'duration':
+      return spelled(parseDuration(value));
+    case 'volume':
+      return spelled(parseVolume(value));
+    case 'choice':
+      return parseChoice(value, type);
+    case 'section':
+    case 'text':
+    case 'list':
+    case 'secret':
+    case 'addresses':
+    case 'identity':
+    case 'proposals':
+    case 'selectors':
+      return accepted(value);
+  }
+}

@@ -1,0 +1,192 @@
+// Parses settings files into one tree of sections (strongswan.conf(5)). Later definitions extend earlier ones; included
+// files are read at the point of their `include`, relative to the file that names them. Names live in Maps: a section
+// called `__proto__` is a section like any other.
+
+import { dirname, isAbsolute, join } from 'node:path';
+import type { Place } from '../ike/connection.ts';
+import { ConfigError } from './error.ts';
+import { Lexer, type Setting, type Token } from './lex.ts';
+
+export interface Reference {
+  /** An absolute name, sections separated by dots. */
+  readonly text: string;
+  readonly place: Place;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly place: Place;
+  readonly settings: ReadonlyMap<string, Setting>;
+  readonly sections: ReadonlyMap<string, Section>;
+  readonly references: readonly Reference[];
+}
+
+/** Where includes come from. `load.ts` has the one that reads files; a test has its own. */
+export interface Files {
+  /** Files that an absolute pattern names, sorted. */
+  match(pattern: string, include: Place): readonly string[];
+  read(file: string, include: Place): string;
+}
+
+export interface SourceText {
+  readonly path: string;
+  readonly text: string;
+}
+
+const MAX_DEPTH = 32;
+const MAX_INCLUDE_DEPTH = 16;
+const MAX_FILES = 1000;
+const MAX_CHARACTERS = 32 * 1024 * 1024;
+
+const NO_FILES: Files = {
+  match: () => [],
+  read: (file, include) => {
+    throw new ConfigError(include, `${file} cannot be read from here`);
+  },
+};
+
+/** Parses several files into one tree, as if the first included the others at its end. Throws ConfigError. */
+export function parseSettings(sources: readonly SourceText[], files: Files = NO_FILES): Section {
+  const root = new Growing('', { file: sources[0]?.path ?? '', line: 0, column: 0 });
+  const parser = new Parser(files);
+  for (const { path, text } of sources) parser.file(path, text, root);
+  return root;
+}
+
+class Growing implements Section {
+  readonly name: string;
+  readonly place: Place;
+  readonly settings = new Map<string, Setting>();
+  readonly sections = new Map<string, Growing>();
+  readonly references: Reference[] = [];
+
+  constructor(name: string, place: Place) {
+    this.name = name;
+    this.place = place;
+  }
+
+  section(name: string, place: Place): Growing {
+    const known = this.sections.get(name);
+    if (known) return known;
+    const section = new Growing(name, place);
+    this.sections.set(name, section);
+    return section;
+  }
+}
+
+interface Open {
+  readonly section: Growing;
+  /** Undefined for the section a file begins in, which the file cannot close. */
+  readonly name?: Token;
+}
+
+class Parser {
+  readonly #files: Files;
+  /** Files being read, the innermost last. */
+  readonly #reading: string[] = [];
+  #count = 0;
+  #characters = 0;
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  file(path: string, text: string, into: Growing, include?: Place, depth = 0): void {
+    this.#characters += text.length;
+    const place = include ?? { file: path, line: 0, column: 0 };
+    if (this.#characters > MAX_CHARACTERS) throw new ConfigError(place, 'more than 32 MiB of configuration');
+    if (++this.#count > MAX_FILES) throw new ConfigError(place, `more than ${MAX_FILES} configuration files`);
+    this.#reading.push(path);
+    this.#statements(path, new Lexer(path, text), into, depth);
+    this.#reading.pop();
+  }
+
+  #statements(path: string, lexer: Lexer, into: Growing, outer: number): void {
+    const open: Open[] = [{ section: into }];
+    for (;;) {
+      const token = lexer.next();
+      const { section, name } = open.at(-1) as Open;
+      if (token.tag === 'end') {
+        if (name) throw new ConfigError(name.place, 'this section never ends: "}" is missing');
+        return;
+      }
+      if (token.tag === '}') {
+        if (!name) throw new ConfigError(token.place, '"}" without a section to end');
+        open.pop();
+      } else if (token.tag !== 'name') {
+        throw new ConfigError(token.place, `a name is missing before "${token.tag}"`);
+      } else if (token.text === 'include' && lexer.isInclude()) {
+        this.#include(path, lexer, section, outer + open.length - 1);
+      } else {
+        const inner = this.#statement(lexer, token, section, name?.place);
+        if (!inner) continue;
+        if (outer + open.length > MAX_DEPTH) {
+          throw new ConfigError(token.place, `sections nested deeper than ${MAX_DEPTH}`);
+        }
+        open.push({ section: inner, name: token });
+      }
+    }
+  }
+
+  /** A setting, or the opening of a section, which is returned. */
+  #statement(lexer: Lexer, name: Token & { tag: 'name' }, into: Growing, brace?: Place): Growing | undefined {
+    const token = lexer.next();
+    switch (token.tag) {
+      case '=': {
+        const earlier = into.settings.get(name.text)?.key;
+        const repeated = earlier && earlier.file === name.place.file && (!brace || follows(earlier, brace));
+        into.settings.set(name.text, { ...lexer.value(name.place), ...(repeated && { earlier }) });
+        return undefined;
+      }
+      case '{':
+        return into.section(name.text, name.place);
+      case ':': {
+        const references = readReferences(lexer);
+        const section = into.section(name.text, name.place);
+        section.references.push(...references);
+        return section;
+      }
+      case '.':
+        throw new ConfigError(token.place, 'a name cannot contain "."; write sections one inside the other');
+      case ',':
+      case '}':
+      case 'name':
+      case 'end':
+        // The name is not repeated here: after a mistake in quoting it may be a piece of a secret.
+        throw new ConfigError(name.place, 'this name is followed by neither "=" nor "{"');
+    }
+  }
+
+  #include(path: string, lexer: Lexer, into: Growing, depth: number): void {
+    const { text, place } = lexer.pattern();
+    if (text === '') throw new ConfigError(place, 'include needs a file name or a pattern');
+    if (this.#reading.length > MAX_INCLUDE_DEPTH) {
+      throw new ConfigError(place, `files included deeper than ${MAX_INCLUDE_DEPTH}`);
+    }
+    const pattern = isAbsolute(text) ? text : join(dirname(path), text);
+    const matches = this.#files.match(pattern, place);
+    if (matches.length === 0 && !/[*?[]/.test(pattern)) throw new ConfigError(place, `there is no file ${pattern}`);
+    for (const file of matches) {
+      if (this.#reading.includes(file)) {
+        throw new ConfigError(place, `files include each other in a circle: ${[...this.#reading, file].join(' → ')}`);
+      }
+      this.file(file, this.#files.read(file, place), into, place, depth);
+    }
+  }
+}
+
+function follows(place: Place, other: Place): boolean {
+  return place.line > other.line || (place.line === other.line && place.column > other.column);
+}
+
+function readReferences(lexer: Lexer): Reference[] {
+  const references: Reference[] = [];
+  for (;;) {
+    const name = lexer.reference();
+    if (name.tag !== 'name') throw new ConfigError(name.place, 'the name of a section is missing');
+    references.push({ text: name.text, place: name.place });
+    const token = lexer.next();
+    if (token.tag === '{') return references;
+    if (token.tag !== ',') throw new ConfigError(token.place, '"," or "{" is missing after the name of a section');
+  }
+}

@@ -1,0 +1,40 @@
+// swanctl.conf (strongSwan's swanctl.conf(5)) as connections and secrets: everything, or an error that names every mistake.
+
+import type { Connection, Place, SharedKey } from '../ike/connection.ts';
+import { checkConnection, checkNames } from './check.ts';
+import { readConnection } from './connections.ts';
+import { type ConfigWarning, Findings } from './error.ts';
+import { inherit, templates } from './inherit.ts';
+import { readSecrets, secretFiles } from './secrets.ts';
+import { type Files, parseSettings, type Section, type SourceText } from './settings.ts';
+
+export interface Swanctl {
+  readonly connections: readonly Connection[];
+  readonly secrets: readonly SharedKey[];
+  readonly warnings: readonly ConfigWarning[];
+  /** Files that hold a secret, and where: nobody else may read them. */
+  readonly secretFiles: ReadonlyMap<string, Place>;
+}
+
+/** Throws ConfigError, or ConfigErrors when there is more than one mistake. */
+export function loadSwanctl(sources: readonly SourceText[], files?: Files): Swanctl {
+  const findings = new Findings();
+  const raw = parseSettings(sources, files);
+  const root = inherit(raw, findings);
+  checkNames(root, templates(raw), findings);
+  const connections = [...(root.sections.get('connections')?.sections.values() ?? [])].map((section) =>
+    readConnection(section, findings),
+  );
+  const secrets = root.sections.get('secrets');
+  const keys = secrets ? readSecrets(secrets, findings) : [];
+  const held = secrets ? secretFiles(secrets) : new Map<string, Place>();
+  return { connections, secrets: keys, warnings: findings.done(), secretFiles: held };
+}
+
+/** One connection from a section that was made elsewhere: vici's `load-conn` brings the same names and values. */
+export function loadConnection(section: Section): { connection: Connection; warnings: readonly ConfigWarning[] } {
+  const findings = new Findings();
+  checkConnection(section, findings);
+  const connection = readConnection(section, findings);
+  return { connection, warnings: findings.done() };
+}

@@ -1,0 +1,128 @@
+// Typed access to the settings of one section. Types and defaults come from the table of options; a wrong value is
+// reported at its place and read as undefined, since nothing that was read is used then.
+
+import type { Millis, Place } from '../ike/connection.ts';
+import { optionAt } from './check.ts';
+import type { Findings } from './error.ts';
+import type { Setting } from './lex.ts';
+import {
+  type Item,
+  items,
+  type Parsed,
+  parseChoice,
+  parseDecimal,
+  parseDuration,
+  parseInteger,
+  parsePercent,
+  parseVolume,
+  parseYesno,
+  type Type,
+} from './schema.ts';
+import type { Section } from './settings.ts';
+
+export class Values {
+  readonly #section: Section;
+  readonly #path: string;
+  readonly #findings: Findings;
+
+  /** `path` is that of the section in the table of options. */
+  constructor(section: Section, path: string, findings: Findings) {
+    this.#section = section;
+    this.#path = path;
+    this.#findings = findings;
+  }
+
+  yesno(key: string): boolean | undefined {
+    return this.#read(key, 'yesno', (text) => parseYesno(text));
+  }
+
+  integer(key: string): number | undefined {
+    return this.#read(key, 'integer', (text, { min, max }) => parseInteger(text, min, max));
+  }
+
+  decimal(key: string): number | undefined {
+    return this.#read(key, 'decimal', (text, { min, max }) => parseDecimal(text, min, max));
+  }
+
+  percent(key: string): number | undefined {
+    return this.#read(key, 'percent', (text) => parsePercent(text));
+  }
+
+  duration(key: string): Millis | undefined {
+    return this.#read(key, 'duration', (text) => parseDuration(text));
+  }
+
+  volume(key: string): number | undefined {
+    return this.#read(key, 'volume', (text) => parseVolume(text));
+  }
+
+  /** One of `values`, which the table must contain; undefined also for a value that is refused by name. */
+  choice<const V extends string>(key: string, values: readonly V[]): V | undefined {
+    const option = optionAt(`${this.#path}.${key}`);
+    const word = this.#read(key, 'choice', parseChoice);
+    const refusal = option.extra.refuses?.find(([value]) => value === word);
+    if (refusal) {
+      this.#findings.error(this.placeOf(key), `${key}: ${refusal[1]}`);
+      return undefined;
+    }
+    return values.find((value) => value === word);
+  }
+
+  /** The items of a list, each through `parse`; of the default when the setting is not there. */
+  each<T>(key: string, parse: (text: string) => Parsed<T>): T[] {
+    const setting = this.#section.settings.get(key);
+    const whole = setting?.text ?? optionAt(`${this.#path}.${key}`).default;
+    const values: T[] = [];
+    for (const item of items(whole)) {
+      const parsed = parse(item.text);
+      if (parsed.ok) values.push(parsed.value);
+      else this.#findings.error(this.placeOf(key, item), `${key}: ${parsed.message}`, parsed.near);
+    }
+    return values;
+  }
+
+  text(key: string): string {
+    return this.#section.settings.get(key)?.text ?? optionAt(`${this.#path}.${key}`).default;
+  }
+
+  isSet(key: string): boolean {
+    return this.#section.settings.has(key);
+  }
+
+  /** Where the value of a setting stands, or a part of it; the section when it is not set. */
+  placeOf(key: string, item?: Item): Place {
+    const setting = this.#section.settings.get(key);
+    return setting ? placeIn(setting, item?.at ?? 0) : this.#section.place;
+  }
+
+  error(key: string, message: string, near: readonly string[] = [], item?: Item): undefined {
+    return this.#findings.error(this.placeOf(key, item), `${key}: ${message}`, near);
+  }
+
+  #read<T, K extends Type['kind']>(
+    key: string,
+    kind: K,
+    parse: (text: string, type: Type & { readonly kind: K }) => Parsed<T>,
+  ): T | undefined {
+    const option = optionAt(`${this.#path}.${key}`);
+    if (!isKind(option.type, kind)) throw new Error(`${option.path} is of kind ${option.type.kind}, not ${kind}`);
+    const text = this.#section.settings.get(key)?.text ?? option.default;
+    if (text === '' && !this.isSet(key)) return undefined;
+    const parsed = parse(text, option.type);
+    return parsed.ok ? parsed.value : this.error(key, parsed.message, parsed.near);
+  }
+}
+
+function isKind<K extends Type['kind']>(type: Type, kind: K): type is Type & { readonly kind: K } {
+  return type.kind === kind;
+}
+
+/** A column within the value, where it can be told. */
+export function placeIn({ place, verbatim }: Setting, offset: number): Place {
+  return verbatim ? { ...place, column: place.column + offset } : place;
+}
+
+/** Where each setting of a section stands, under `prefix`. */
+export function places(section: Section, prefix = ''): [string, Place][] {
+  return [...section.settings].map(([key, setting]) => [prefix + key, setting.key]);
+}
