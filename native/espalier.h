@@ -1,0 +1,58 @@
+// What the files of the addon share. Functions return a result or a negative errno; where several system calls can be
+// the culprit, `call` receives the name of the one that failed. Only addon.c and poll.c see JavaScript values.
+
+#ifndef ESPALIER_H
+#define ESPALIER_H
+
+#include <net/if.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The two ends of a datagram, as JavaScript lays them out in a Uint8Array. `version` (4 or 6) must be that of the
+// socket; an IPv4 address takes the first four bytes; `port` is the remote one, in network order, 0 for raw sockets.
+struct path {
+  uint8_t version;
+  uint8_t spare;
+  uint8_t port[2];
+  uint8_t local[16];
+  uint8_t remote[16];
+};
+_Static_assert(sizeof(struct path) == 36, "net/native.ts relies on this layout");
+_Static_assert(_Alignof(struct path) == 1, "any byte of an array may be its start");
+
+enum { DATAGRAM_MAX = 65535 };
+
+// path.c
+int path_socket(int version, int type, int protocol, uint32_t mark, int buffer, const char **call);
+int path_receive(int fd, struct path *path, void *header, size_t header_size, void *bytes, size_t size);
+int path_send(int fd, const struct path *path, const void *bytes, size_t size);
+
+// udp.c
+int udp_open(int version, uint16_t port, uint32_t mark, const char **call);
+int udp_port(int fd);
+
+// raw.c
+int raw_open(int version, uint32_t mark, const char **call);
+int raw_receive(int fd, struct path *path, uint8_t *bytes, size_t size);
+
+// tun.c
+int tun_open(char name[IFNAMSIZ], const char **call);
+int tun_read(int fd, void *bytes, size_t size);
+int tun_write(int fd, const void *bytes, size_t size);
+
+// netlink.c
+int netlink_open(uint32_t groups, const char **call);
+int netlink_send(int fd, const void *bytes, size_t size);
+int netlink_receive(int fd, void *bytes, size_t size);
+
+// poll.c: one `struct poller` per environment, kept as its instance data.
+struct poller;
+struct watch;
+struct poller *poller_new(napi_env env);
+int poller_start(struct poller *poller, int fd, napi_value callback, struct watch **started);
+void poller_stop(struct poller *poller, struct watch *watch);
+void watch_release(struct watch *watch);
+
+#endif

@@ -1,0 +1,166 @@
+// Datagram sockets that know both of their addresses: which one of ours a datagram came to (RFC 3542 §6.1 and its IPv4
+// likeness), and from which one a datagram leaves.
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "espalier.h"
+
+union address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
+union control {
+  struct cmsghdr align;
+  uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+_Static_assert(sizeof(struct in6_pktinfo) >= sizeof(struct in_pktinfo), "one buffer serves both families");
+
+static int set(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+// Beyond the sysctl's limit with CAP_NET_ADMIN, up to it without. A small buffer is no reason to fail.
+static void enlarge(int fd, int bytes) {
+  if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0) (void)set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+  if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes) != 0) (void)set(fd, SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
+int path_socket(int version, int type, int protocol, uint32_t mark, int buffer, const char **call) {
+  *call = "socket";
+  int fd = socket(version == 4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return -errno;
+  // Before bind, so that no packet ever leaves without the mark.
+  if (mark != 0) {
+    *call = "setsockopt(SO_MARK)";
+    if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) goto failed;
+  }
+  *call = "setsockopt(PKTINFO)";
+  if (version == 4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)) goto failed;
+  // Large IKE messages go out in IP fragments, without DF (RFC 7296 §2: datagrams up to 3000 bytes).
+  *call = "setsockopt(MTU_DISCOVER)";
+  if (version == 4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+                   : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT))
+    goto failed;
+  enlarge(fd, buffer);
+  return fd;
+
+failed:;
+  int error = -errno;
+  close(fd);
+  return error;
+}
+
+static bool read_local(struct msghdr *message, struct path *path) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    if (path->version == 4 && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+        c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
+      struct in_pktinfo info;
+      memcpy(&info, CMSG_DATA(c), sizeof info);
+      memcpy(path->local, &info.ipi_addr, sizeof info.ipi_addr);
+      return true;
+    }
+    if (path->version == 6 && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+        c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
+      struct in6_pktinfo info;
+      memcpy(&info, CMSG_DATA(c), sizeof info);
+      memcpy(path->local, &info.ipi6_addr, sizeof info.ipi6_addr);
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool read_remote(const union address *from, socklen_t length, struct path *path) {
+  if (path->version == 4 && length >= sizeof from->v4 && from->any.sa_family == AF_INET) {
+    memcpy(path->remote, &from->v4.sin_addr, sizeof from->v4.sin_addr);
+    memcpy(path->port, &from->v4.sin_port, sizeof path->port);
+    return true;
+  }
+  if (path->version == 6 && length >= sizeof from->v6 && from->any.sa_family == AF_INET6) {
+    memcpy(path->remote, &from->v6.sin6_addr, sizeof from->v6.sin6_addr);
+    memcpy(path->port, &from->v6.sin6_port, sizeof path->port);
+    return true;
+  }
+  return false;
+}
+
+// Receives into `header` first, where there is one, and then into `bytes`. The result counts both.
+int path_receive(int fd, struct path *path, void *header, size_t header_size, void *bytes, size_t size) {
+  if (path->version != 4 && path->version != 6) return -EINVAL;
+  union address from;
+  union control control;
+  struct iovec parts[2] = {{.iov_base = header, .iov_len = header_size}, {.iov_base = bytes, .iov_len = size}};
+  struct msghdr message = {
+    .msg_name = &from,
+    .msg_namelen = sizeof from,
+    .msg_iov = header_size > 0 ? parts : parts + 1,
+    .msg_iovlen = header_size > 0 ? 2 : 1,
+    .msg_control = &control,
+    .msg_controllen = sizeof control,
+  };
+  ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT);
+  if (length < 0) return -errno;
+  if (message.msg_flags & MSG_TRUNC) return -EMSGSIZE;
+  if (!read_remote(&from, message.msg_namelen, path)) return -EAFNOSUPPORT;
+  if (!read_local(&message, path)) return -EBADMSG;
+  return (int)length;
+}
+
+static bool specified(const uint8_t address[16], int version) {
+  static const uint8_t zero[16];
+  return memcmp(address, zero, version == 4 ? 4 : 16) != 0;
+}
+
+static void pin(struct msghdr *message, union control *control, const struct path *path) {
+  memset(control, 0, sizeof *control);
+  message->msg_control = control;
+  if (path->version == 4) {
+    struct in_pktinfo info = {0};
+    memcpy(&info.ipi_spec_dst, path->local, sizeof info.ipi_spec_dst);
+    message->msg_controllen = CMSG_SPACE(sizeof info);
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = IPPROTO_IP;
+    c->cmsg_type = IP_PKTINFO;
+    c->cmsg_len = CMSG_LEN(sizeof info);
+    memcpy(CMSG_DATA(c), &info, sizeof info);
+  } else {
+    struct in6_pktinfo info = {0};
+    memcpy(&info.ipi6_addr, path->local, sizeof info.ipi6_addr);
+    message->msg_controllen = CMSG_SPACE(sizeof info);
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = IPPROTO_IPV6;
+    c->cmsg_type = IPV6_PKTINFO;
+    c->cmsg_len = CMSG_LEN(sizeof info);
+    memcpy(CMSG_DATA(c), &info, sizeof info);
+  }
+}
+
+// An unspecified local address leaves the choice to the kernel.
+int path_send(int fd, const struct path *path, const void *bytes, size_t size) {
+  if (path->version != 4 && path->version != 6) return -EINVAL;
+  if (size > DATAGRAM_MAX) return -EMSGSIZE;
+  union address to = {0};
+  union control control;
+  struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+  struct msghdr message = {.msg_name = &to, .msg_iov = &part, .msg_iovlen = 1};
+  if (path->version == 4) {
+    to.v4.sin_family = AF_INET;
+    memcpy(&to.v4.sin_port, path->port, sizeof path->port);
+    memcpy(&to.v4.sin_addr, path->remote, sizeof to.v4.sin_addr);
+    message.msg_namelen = sizeof to.v4;
+  } else {
+    to.v6.sin6_family = AF_INET6;
+    memcpy(&to.v6.sin6_port, path->port, sizeof path->port);
+    memcpy(&to.v6.sin6_addr, path->remote, sizeof to.v6.sin6_addr);
+    message.msg_namelen = sizeof to.v6;
+  }
+  if (specified(path->local, path->version)) pin(&message, &control, path);
+  ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent < 0 ? -errno : (int)sent;
+}

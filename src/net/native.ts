@@ -1,0 +1,99 @@
+// The addon, typed. The only file that loads it.
+
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { SocketAddress } from '../bytes/ip.ts';
+import { formatIp, parseIp } from '../bytes/ip.ts';
+
+/** Names a watch; only `pollStop` takes it. */
+export type Watch = { readonly watch: unique symbol };
+
+export type Version = 4 | 6;
+
+/** Calls that open throw an Error with `code`, `errno` and `syscall`; the others return a negative errno. */
+export interface Addon {
+  readonly api: number;
+  /** `status` is 0, or a negative errno when the descriptor cannot be polled any more. */
+  pollStart(fd: number, callback: (status: number) => void): Watch;
+  pollStop(watch: Watch): void;
+  tunOpen(name: string): { readonly fd: number; readonly name: string };
+  tunRead(fd: number, bytes: Uint8Array): number;
+  tunWrite(fd: number, bytes: Uint8Array): number;
+  /** A mark of 0 is none. */
+  udpOpen(version: Version, port: number, mark: number): number;
+  udpPort(fd: number): number;
+  udpReceive(fd: number, bytes: Uint8Array, path: Uint8Array): number;
+  rawOpen(version: Version, mark: number): number;
+  rawReceive(fd: number, bytes: Uint8Array, path: Uint8Array): number;
+  send(fd: number, bytes: Uint8Array, path: Uint8Array): number;
+  netlinkOpen(groups: number): number;
+  netlinkSend(fd: number, bytes: Uint8Array): number;
+  netlinkReceive(fd: number, bytes: Uint8Array): number;
+  close(fd: number): number;
+}
+
+const API = 1;
+
+let loaded: Addon | undefined;
+
+export function addon(): Addon {
+  loaded ??= load(
+    process.env.ESPALIER_ADDON ??
+      fileURLToPath(new URL('../../../native/build/Release/espalier.node', import.meta.url)),
+  );
+  return loaded;
+}
+
+function load(path: string): Addon {
+  const build = 'build it with "npm run build:native" (gcc or clang, make and python3 are needed)';
+  let module: unknown;
+  try {
+    module = createRequire(import.meta.url)(path);
+  } catch (cause) {
+    throw new Error(`the native addon ${path} cannot be loaded: ${build}`, { cause });
+  }
+  if (!isAddon(module)) throw new Error(`the native addon ${path} is of another version: ${build}`);
+  return module;
+}
+
+function isAddon(module: unknown): module is Addon {
+  return typeof module === 'object' && module !== null && 'api' in module && module.api === API;
+}
+
+/** The two ends of a datagram as `struct path` in native/espalier.h lays them out. */
+export class Path {
+  readonly bytes = new Uint8Array(36);
+  readonly version: Version;
+  readonly #size: number;
+
+  constructor(version: Version) {
+    this.version = version;
+    this.#size = version === 4 ? 4 : 16;
+    this.bytes[0] = version;
+  }
+
+  get local(): string {
+    return formatIp(this.bytes.subarray(4, 4 + this.#size));
+  }
+
+  get remote(): string {
+    return formatIp(this.bytes.subarray(20, 20 + this.#size));
+  }
+
+  get port(): number {
+    return ((this.bytes[2] as number) << 8) | (this.bytes[3] as number);
+  }
+
+  set(local: string, remote: SocketAddress): void {
+    this.bytes[2] = remote.port >> 8;
+    this.bytes[3] = remote.port;
+    this.bytes.set(this.#parse(local), 4);
+    this.bytes.set(this.#parse(remote.ip), 20);
+  }
+
+  #parse(ip: string): Uint8Array {
+    const address = parseIp(ip);
+    if (address?.length !== this.#size) throw new Error(`${ip} is not an IPv${this.version} address`);
+    return address;
+  }
+}
