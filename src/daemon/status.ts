@@ -102,6 +102,14 @@ export interface Progress {
   readonly conn: string | undefined;
 }
 
+/** What a command may name: an IKE SA and a child, by configured name or by unique id. */
+export interface Target {
+  readonly ike?: string;
+  readonly child?: string;
+  readonly ikeId?: number;
+  readonly childId?: number;
+}
+
 /** What the control socket may ask of the gateway. */
 export interface Gateway {
   /** Sessions in order of their ids. */
@@ -115,8 +123,10 @@ export interface Gateway {
   ): Promise<Outcome>;
   /** By names or unique ids; `matches` is how many SAs that meant. */
   terminate(
-    what: { ike?: string; child?: string; ikeId?: number; childId?: number; force?: boolean },
+    what: Target & { readonly force?: boolean },
     timeout: number,
     progress: (line: Progress) => void,
   ): Promise<Outcome & { readonly matches: number; readonly terminated: number }>;
+  /** Starts rekeying; the number of SAs that were meant. */
+  rekey(what: Target): number;
 }

@@ -355,6 +355,7 @@ export class Endpoint {
     this.#bySpi.delete(hex(session.ourSpi));
     this.#doorman.forget(session);
     this.#touched.add(session);
+    for (const key of Object.values(session.state.keys ?? {})) key.fill(0);
   }
 
   #takeIkeSpi(): Uint8Array {

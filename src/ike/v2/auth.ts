@@ -79,7 +79,7 @@ function noKey(session: Session, localId: Identity, remoteId: Identity | undefin
 function parties(session: Session, localId: Identity, remoteId: Identity | undefined) {
   const { state, conn } = session;
   const where = conn.where.get('remote.id') ?? conn.where.get('');
-  return { localId, remoteId, peer: state.remote, ...(where ? { where } : {}) };
+  return { localId, remoteId, expected: conn.remoteId, peer: state.remote, ...(where ? { where } : {}) };
 }
 
 export function processAuth(session: Session, now: Millis, task: AuthTask, payloads: readonly Payload[]): void {
@@ -89,7 +89,8 @@ export function processAuth(session: Session, now: Millis, task: AuthTask, paylo
   const idr = find(payloads, 'IDr');
   if (!auth || !idr) return session.fail(now, authRefused(session, payloads, localId));
   const remoteId: Identity = { type: idr.id.type, data: idr.id.data.slice() };
-  const key = sharedKey(session, localId, remoteId) ?? sharedKey(session, localId, undefined);
+  // By the identity that it claims: the key of another peer must not vouch for it.
+  const key = sharedKey(session, localId, remoteId);
   const known = matchesIdentity(conn.remoteId, remoteId);
   const proven =
     auth.method === AUTH_METHOD.SHARED_KEY_MIC &&

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// The `espalier` command.
+
+import { terminal } from './io.ts';
+import { run } from './program.ts';
+
+// A reader that goes away (`espalier status | head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), terminal(process.stdout, process.stderr, process.env));

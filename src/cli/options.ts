@@ -1,0 +1,170 @@
+// The options of the command line, each described once. yargs makes `--help` from them.
+
+import { existsSync } from 'node:fs';
+import type { Options } from 'yargs';
+import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
+import { UsageError } from './io.ts';
+
+/** What `espalier daemon` was told. */
+export interface DaemonOptions {
+  /** In the order given; without `--config` the default files that exist, so possibly none. */
+  readonly config: readonly string[];
+  readonly secrets?: string;
+  readonly control: string;
+  readonly stateDir: string;
+  readonly metrics?: string;
+  readonly tun: string;
+  readonly workers?: number;
+  readonly ioWithout?: string;
+  readonly logLevel: string;
+  readonly port: number;
+  readonly natPort: number;
+}
+
+export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
+
+const DEFAULT_STATE_DIR = '/var/lib/espalier';
+const DEFAULT_TUN = 'esp0';
+
+const FALLBACKS = ['vnet', 'uso', 'udpgso', 'udpgro', 'mmsg', 'raw'];
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export const CONTROL = {
+  type: 'string',
+  requiresArg: true,
+  default: DEFAULT_URI,
+  describe: 'the control socket (vici)',
+  coerce: once('control', controlUri),
+} as const satisfies Options;
+
+export const JSON_OUTPUT = { type: 'boolean', default: false, describe: 'print JSON' } as const satisfies Options;
+
+/** Names as yargs derives them; `daemonOptions` makes a `DaemonOptions` of what it parsed. */
+export const DAEMON = {
+  config: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    describe: 'an ipsec.conf or a swanctl.conf, told apart by content; may be given twice',
+    defaultDescription: DEFAULT_CONFIGS.join(' and '),
+  },
+  secrets: { type: 'string', requiresArg: true, hidden: true, coerce: once('secrets', notYet('secrets')) },
+  control: CONTROL,
+  'state-dir': {
+    type: 'string',
+    requiresArg: true,
+    default: DEFAULT_STATE_DIR,
+    describe: 'where state that survives a restart is kept',
+    coerce: once('state-dir'),
+  },
+  metrics: { type: 'string', requiresArg: true, hidden: true, coerce: once('metrics', notYet('metrics')) },
+  tun: {
+    type: 'string',
+    requiresArg: true,
+    default: DEFAULT_TUN,
+    describe: 'name of the TUN device',
+    coerce: once('tun', tunName),
+  },
+  workers: { type: 'string', requiresArg: true, hidden: true, coerce: once('workers', notYet('workers')) },
+  'io-without': {
+    type: 'string',
+    requiresArg: true,
+    describe: `forces fallbacks of the data path: a list of ${FALLBACKS.join(',')}`,
+    coerce: once('io-without', fallbacks),
+  },
+  'log-level': {
+    choices: LEVELS,
+    default: 'info',
+    requiresArg: true,
+    describe: 'the least level that is logged',
+    coerce: once('log-level'),
+  },
+  port: {
+    type: 'string',
+    requiresArg: true,
+    default: '500',
+    describe: 'UDP port of IKE',
+    coerce: once('port', udpPort('port')),
+  },
+  'nat-port': {
+    type: 'string',
+    requiresArg: true,
+    default: '4500',
+    describe: 'UDP port of IKE and ESP behind a NAT',
+    coerce: once('nat-port', udpPort('nat-port')),
+  },
+} as const satisfies Record<string, Options>;
+
+/** What yargs makes of `DAEMON`. Types know nothing of the defaults, hence undefined. */
+export interface DaemonArguments {
+  readonly config?: readonly string[] | undefined;
+  readonly control: string | undefined;
+  readonly stateDir: string | undefined;
+  readonly tun: string | undefined;
+  readonly ioWithout: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly port: number | undefined;
+  readonly natPort: number | undefined;
+}
+
+export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
+  const port = parsed.port ?? 500;
+  const natPort = parsed.natPort ?? 4500;
+  if (port === natPort) throw new UsageError(`--port and --nat-port are both ${port}: two sockets need two ports`);
+  return {
+    config: parsed.config ?? DEFAULT_CONFIGS.filter((file) => existsSync(file)),
+    control: parsed.control ?? DEFAULT_URI,
+    stateDir: parsed.stateDir ?? DEFAULT_STATE_DIR,
+    tun: parsed.tun ?? DEFAULT_TUN,
+    ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
+    logLevel: parsed.logLevel ?? 'info',
+    port,
+    natPort,
+  };
+}
+
+/** yargs makes an array of an option that is given twice; nobody may guess which of the two is meant. */
+function once(name: string): (value: unknown) => string | undefined;
+function once<T>(name: string, check: (value: string) => T): (value: unknown) => T | undefined;
+function once<T>(name: string, check?: (value: string) => T) {
+  return (value: unknown): T | string | undefined => {
+    if (Array.isArray(value)) throw new UsageError(`--${name} is given more than once`);
+    if (typeof value !== 'string') return undefined;
+    return check ? check(value) : value;
+  };
+}
+
+function controlUri(uri: string): string {
+  const parsed = parseUri(uri);
+  if ('wrong' in parsed) throw new UsageError(`--control: ${parsed.wrong}`);
+  return uri;
+}
+
+/** An option of the contract that this version cannot honour: refused rather than ignored. */
+function notYet(name: string): (value: string) => never {
+  return () => {
+    throw new UsageError(`--${name} is not yet supported by this version`);
+  };
+}
+
+function tunName(name: string): string {
+  // IFNAMSIZ of the kernel is 16, its closing zero included.
+  if (/^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..') return name;
+  throw new UsageError(
+    `--tun: "${name}" cannot be the name of a device (1 to 15 characters, no slash, colon or space)`,
+  );
+}
+
+function fallbacks(list: string): string {
+  const unknown = list.split(',').find((item) => !FALLBACKS.includes(item));
+  if (unknown === undefined) return list;
+  throw new UsageError(`--io-without: "${unknown}" is none of ${FALLBACKS.join(', ')}`);
+}
+
+function udpPort(name: string): (value: string) => number {
+  return (value) => {
+    const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+    if (port >= 1 && port <= 65_535) return port;
+    throw new UsageError(`--${name}: "${value}" is not a UDP port (1 to 65535)`);
+  };
+}

@@ -1,0 +1,126 @@
+// The command line: commands, their options, and what becomes of errors.
+
+import yargs from 'yargs';
+import { ControlError } from '../daemon/control/client.ts';
+import { DEFAULT_URI } from '../daemon/control/uri.ts';
+import { VERSION } from './about.ts';
+import { down } from './commands/down.ts';
+import { status } from './commands/status.ts';
+import { up } from './commands/up.ts';
+import { version } from './commands/version.ts';
+import { DONE, FAILED, type Io, USAGE, UsageError } from './io.ts';
+import { CONTROL, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
+
+const CLIENT = { control: CONTROL, json: JSON_OUTPUT } as const;
+
+const NAME = 'a connection (all its children) or one child';
+
+/** Runs one command line. Resolves to the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    return await parse(args, io);
+  } catch (error) {
+    return explain(error, io);
+  }
+}
+
+async function parse(args: readonly string[], io: Io): Promise<number> {
+  let code = DONE;
+  const does = async (command: Promise<number>) => {
+    code = await command;
+  };
+  await yargs()
+    .scriptName('espalier')
+    .usage('$0 COMMAND\n\nAn IPsec gateway in user space.')
+    .parserConfiguration({ 'boolean-negation': false, 'greedy-arrays': false, 'parse-numbers': false })
+    .detectLocale(false)
+    .command(
+      'daemon',
+      'run the gateway in the foreground',
+      (cli) => cli.options(DAEMON),
+      async (argv) => {
+        const options = daemonOptions(argv);
+        const { runDaemon } = await import('./commands/daemon.ts');
+        await does(runDaemon(options));
+      },
+    )
+    .command(
+      'status [name]',
+      'show the state of connections and children; with a NAME also why it is not up',
+      (cli) => cli.positional('name', { type: 'string', describe: NAME }).options(CLIENT),
+      (argv) => does(status({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'up <name>',
+      'bring up a connection or a child, showing progress until it is connected or has failed',
+      (cli) =>
+        cli
+          .positional('name', { type: 'string', describe: NAME, demandOption: true })
+          .options(CLIENT)
+          .option('no-wait', { type: 'boolean', default: false, describe: 'begin, and return at once' })
+          .option('timeout', {
+            type: 'string',
+            requiresArg: true,
+            default: '0',
+            describe: 'seconds to wait; 0 until it is up or has failed',
+            coerce: seconds,
+          }),
+      (argv) => does(up({ ...client(argv), name: argv.name, wait: !argv['no-wait'], timeout: argv.timeout }, io)),
+    )
+    .command(
+      'down <name>',
+      'take down a connection or a child',
+      (cli) => cli.positional('name', { type: 'string', describe: NAME, demandOption: true }).options(CLIENT),
+      (argv) => does(down({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'version',
+      'print the versions of this program and of the daemon',
+      (cli) => cli.options(CLIENT),
+      (argv) => does(version(client(argv), io)),
+    )
+    .demandCommand(1, 1, 'name a command', 'one command at a time')
+    .strict()
+    .recommendCommands()
+    .version(VERSION)
+    .help()
+    .alias('help', 'h')
+    .epilogue('Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.')
+    .wrap(Math.min(io.width ?? 100, 120))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    })
+    .parseAsync([...args], {}, (_error, _argv, output) => {
+      if (output) io.out(output);
+    });
+  return code;
+}
+
+function client(argv: { readonly control: string | undefined; readonly json: boolean }) {
+  return { control: argv.control ?? DEFAULT_URI, json: argv.json };
+}
+
+function seconds(value: unknown): number {
+  if (typeof value === 'string' && /^\d{1,6}(\.\d{1,3})?$/.test(value)) return Number(value);
+  throw new UsageError(`--timeout: "${String(value)}" is not a number of seconds`);
+}
+
+function explain(error: unknown, io: Io): number {
+  if (error instanceof UsageError || (error instanceof ControlError && error.code === 'bad-uri')) {
+    io.err(`espalier: ${error.message}`);
+    io.err('"espalier --help" and "espalier COMMAND --help" tell more.');
+    return USAGE;
+  }
+  if (error instanceof ControlError) {
+    io.err(`espalier: ${error.message}`);
+    return FAILED;
+  }
+  // yargs has a class of its own for what it finds wrong before a command runs.
+  if (error instanceof Error && error.name === 'YError') {
+    io.err(`espalier: ${error.message}`);
+    return USAGE;
+  }
+  io.err(`espalier: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return FAILED;
+}

@@ -1,0 +1,253 @@
+// The gateway: the only place that runs the effects of the IKE endpoint, gives it datagrams and time, and keeps the
+// connections' lives. What it tells and does for the control socket is in `desk.ts`.
+
+import type { Logger } from 'pino';
+import type { SocketAddress } from '../bytes/ip.ts';
+import { formatIp, formatSocketAddress } from '../bytes/ip.ts';
+import type { Random } from '../crypto/types.ts';
+import type { SaEvent } from '../esp/table.ts';
+import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
+import type { Effect, Event, SessionId } from '../ike/effects.ts';
+import { Endpoint } from '../ike/endpoint.ts';
+import type { Reason } from '../ike/reason.ts';
+import { type Action, ConnectionLife } from './connection.ts';
+import { Forwarder, type Io } from './forward.ts';
+import { KeyExchanges } from './keyexchange.ts';
+import { report } from './report.ts';
+
+const MARKER = new Uint8Array(4);
+const KEEPALIVE = Uint8Array.of(0xff);
+/** RFC 3948 §2.3. */
+const KEEPALIVE_BYTE = 0xff;
+/** Node counts timers in 31 bits. */
+const LONGEST_TIMER: Millis = 0x7fff_ffff;
+
+export interface GatewayOptions {
+  readonly io: Io;
+  readonly random: Random;
+  /** Milliseconds of a clock that never jumps. */
+  readonly now: () => Millis;
+  readonly log: Logger;
+  readonly connections: readonly Connection[];
+  readonly sharedKeys: readonly SharedKey[];
+}
+
+export class Gateway {
+  readonly endpoint: Endpoint;
+  readonly forwarder: Forwarder;
+  readonly lives = new Map<string, ConnectionLife>();
+  readonly now: () => Millis;
+  readonly log: Logger;
+  /** Whoever waits for something to happen. */
+  readonly watchers = new Set<(event: Event) => void>();
+  readonly #io: Io;
+  readonly #keys: KeyExchanges;
+  #timer: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(options: GatewayOptions) {
+    const { io, random, now, log, connections, sharedKeys } = options;
+    this.#io = io;
+    this.now = now;
+    this.log = log;
+    this.forwarder = new Forwarder(io, random, now, (events) => this.#dataEvents(events));
+    const { table } = this.forwarder;
+    this.endpoint = new Endpoint({
+      random,
+      port: io.ike.port,
+      natPort: io.nat.port,
+      rawEsp: io.raw !== undefined,
+      connections,
+      sharedKeys,
+      lastInbound: (child) => table.stats(child)?.lastIn,
+      lastOutbound: (child) => table.stats(child)?.lastOut,
+    });
+    this.#keys = new KeyExchanges((answer) => this.run(this.endpoint.answer(this.now(), answer)));
+    for (const conn of connections) this.lives.set(conn.name, new ConnectionLife(conn, now()));
+    io.ike.onReceive = (bytes, from, to) => this.#ike(bytes, from, to);
+    io.nat.onReceive = (bytes, from, to) => this.#natted(bytes, from, to);
+  }
+
+  /** Brings up what the configuration starts by itself. */
+  start(): void {
+    for (const life of this.lives.values()) {
+      const names = life.conn.children.filter((child) => child.startAction === 'start').map((child) => child.name);
+      if (names.length > 0) this.act(life.up(this.now(), names));
+    }
+  }
+
+  /** Tells every peer, waits a little for answers, and lets go of everything. */
+  async close(grace: Millis): Promise<void> {
+    this.#closing = true;
+    const reason: Reason = { code: 'requested', text: 'the gateway is stopping', by: 'us' };
+    for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.close(this.now(), state.id, reason));
+    const end = this.now() + grace;
+    while (this.endpoint.sessions().length > 0 && this.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.abandon(this.now(), state.id, reason));
+    clearTimeout(this.#timer);
+    await this.#keys.close();
+  }
+
+  // --- what comes in ---------------------------------------------------------------------------------------------------
+
+  #ike(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    this.run(this.endpoint.receive(this.now(), bytes, from, to));
+  }
+
+  /** RFC 3948 §2: four zero bytes before IKE, one 0xFF to keep the mapping, everything else is ESP. */
+  #natted(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    if (bytes.length === 1 && bytes[0] === KEEPALIVE_BYTE) return;
+    const marked = bytes.length > 4 && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0 && bytes[3] === 0;
+    if (marked) this.#ike(bytes.subarray(4), from, to);
+    else this.forwarder.inbound(bytes, from, to, true);
+  }
+
+  #dataEvents(events: readonly SaEvent[]): void {
+    const now = this.now();
+    for (const event of events) {
+      switch (event.kind) {
+        case 'soft':
+        case 'hard':
+          this.run(this.endpoint.limit(now, event.id, event.kind === 'hard'));
+          break;
+        case 'used':
+          this.run(this.endpoint.used(now, event.id));
+          break;
+        case 'moved':
+          // Without UDP there is no port to learn, and no NAT that would change it.
+          if (event.udp) this.run(this.endpoint.moved(now, event.id, event.remote));
+          break;
+      }
+    }
+  }
+
+  // --- effects -----------------------------------------------------------------------------------------------------------
+
+  run(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      try {
+        this.#run(effect);
+      } catch (error) {
+        this.#failed(effect, error);
+      }
+    }
+    this.#schedule();
+  }
+
+  #run(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        return this.#send(effect.bytes, effect.local, effect.remote);
+      case 'keepalive':
+        this.#io.nat.send(KEEPALIVE, effect.local, effect.remote);
+        return;
+      case 'generate':
+      case 'agree':
+        return this.#keys.run(effect);
+      case 'install':
+      case 'activate':
+      case 'remove':
+      case 'move':
+        return this.forwarder.run(effect);
+      case 'event':
+        return this.#event(effect.event);
+    }
+  }
+
+  #send(bytes: Uint8Array, local: SocketAddress, remote: SocketAddress): void {
+    if (local.port !== this.#io.nat.port) {
+      this.#io.ike.send(bytes, local, remote);
+      return;
+    }
+    const marked = new Uint8Array(MARKER.length + bytes.length);
+    marked.set(bytes, MARKER.length);
+    this.#io.nat.send(marked, local, remote);
+  }
+
+  /** The kernel or we ourselves have failed: it costs the child or the session, nothing else. */
+  #failed(effect: Effect, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.log.error({ effect: effect.type, bug: true, err: error }, `could not ${effect.type}: ${text}`);
+    if (effect.type === 'install') this.run(this.endpoint.closeChild(this.now(), effect.sa.id));
+  }
+
+  #event(event: Event): void {
+    const session = this.endpoint.session(event.session);
+    report(this.log, event, session ? formatSocketAddress(session.state.remote) : undefined);
+    const actions = this.lives.get(event.conn)?.event(this.now(), event) ?? [];
+    for (const watcher of [...this.watchers]) watcher(event);
+    this.act(actions);
+  }
+
+  act(actions: readonly Action[]): void {
+    if (this.#closing) return;
+    for (const action of actions) {
+      if (action.type === 'child') {
+        this.run(this.endpoint.createChild(this.now(), action.session, action.child));
+      } else {
+        this.initiate(action.conn, action.children);
+      }
+    }
+    this.#schedule();
+  }
+
+  /** Starts a session; undefined with the reason told when there is no address to start it with. */
+  initiate(name: string, children: readonly string[]): SessionId | undefined {
+    const life = this.lives.get(name);
+    if (!life) return undefined;
+    const path = this.#path(life.conn);
+    if ('code' in path) {
+      this.#event({ kind: 'session-closed', session: 0, conn: name, established: false, reason: path });
+      return undefined;
+    }
+    const { session, effects } = this.endpoint.initiate(this.now(), life.conn, path.local, path.remote, children);
+    this.run(effects);
+    return session;
+  }
+
+  #path(conn: Connection): { readonly local: string; readonly remote: string } | Reason {
+    const remote = oneAddress(conn.remoteAddrs);
+    if (remote === undefined) {
+      const where = conn.where.get('remote_addrs') ?? conn.where.get('');
+      return {
+        code: 'no-connection',
+        text: 'remote_addrs names no single address: only the peer can begin',
+        by: 'us',
+        ...(where ? { where } : {}),
+        remedy: 'set remote_addrs to the peer’s address, or let the peer initiate',
+      };
+    }
+    const local = oneAddress(conn.localAddrs) ?? this.#io.host.sourceFor(remote);
+    if (local !== undefined) return { local, remote };
+    return { code: 'no-answer', text: `there is no route to ${remote}`, by: 'us', remedy: `check the route to ${remote}` };
+  }
+
+  // --- time ----------------------------------------------------------------------------------------------------------------
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const deadlines = [this.endpoint.deadline(), ...[...this.lives.values()].map((life) => life.deadline())];
+    const next = Math.min(...deadlines.map((at) => at ?? Number.POSITIVE_INFINITY));
+    if (next === Number.POSITIVE_INFINITY) return;
+    const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next - this.now())));
+    this.#timer = setTimeout(() => this.#tick(), wait);
+  }
+
+  #tick(): void {
+    const now = this.now();
+    for (const life of this.lives.values()) this.act(life.tick(now));
+    this.run(this.endpoint.tick(now));
+  }
+}
+
+/** The only address of a pattern list, if it has just one. */
+function oneAddress(patterns: readonly AddressPattern[]): string | undefined {
+  for (const pattern of patterns) {
+    if (pattern.kind !== 'prefix') continue;
+    const { address, length } = pattern.prefix;
+    if (length === address.length * 8) return formatIp(address);
+  }
+  return undefined;
+}
