@@ -22,6 +22,7 @@ interface ChildLife {
 
 const IDLE: Reason = { code: 'ok', text: 'not started' };
 const UP: Reason = { code: 'ok', text: 'established' };
+const NEGOTIATING: Reason = { code: 'ok', text: 'negotiating' };
 
 /** A peer that began afresh is given this long to bring its children before we do. */
 const GRACE: Millis = 2000;
@@ -57,9 +58,15 @@ export class ConnectionLife {
   up(now: Millis, names: readonly string[]): Action[] {
     for (const name of names) {
       const child = this.#children.get(name);
-      if (child) child.wanted = true;
+      if (!child) continue;
+      child.wanted = true;
+      if (child.live.size > 0) continue;
+      child.state = 'connecting';
+      child.reason = NEGOTIATING;
     }
     this.#tries = 0;
+    // A new beginning: what failed before is not the answer to this request.
+    if (this.#live() === 0 && this.#wanted().length > 0) this.#enter(now, 'connecting', NEGOTIATING);
     return this.#pursue(now);
   }
 
@@ -82,7 +89,7 @@ export class ConnectionLife {
     switch (event.kind) {
       case 'session-started':
         this.#sessions.set(event.session, { initiator: event.initiator, established: false });
-        if (event.initiator && !this.#failed()) this.#enter(now, 'connecting', { code: 'ok', text: 'negotiating' });
+        if (event.initiator && !this.#failed()) this.#enter(now, 'connecting', NEGOTIATING);
         return [];
       case 'session-established':
         return this.#established(now, event.session);
@@ -145,7 +152,7 @@ export class ConnectionLife {
     if (standing) return missing.map((child) => ({ type: 'child', session: standing[0], child }));
     const trying = [...this.#sessions.values()].some(({ initiator }) => initiator);
     if (trying) return [];
-    if (!this.#failed()) this.#enter(now, 'connecting', { code: 'ok', text: 'negotiating' });
+    if (!this.#failed()) this.#enter(now, 'connecting', NEGOTIATING);
     return [{ type: 'initiate', conn: this.#conn.name, children: missing }];
   }
 

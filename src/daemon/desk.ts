@@ -1,5 +1,6 @@
 // What the control socket asks of the gateway: lists, and commands that wait until something has happened.
 
+import { hex } from '../bytes/bytes.ts';
 import { formatSocketAddress } from '../bytes/ip.ts';
 import { ENCR } from '../crypto/ids.ts';
 import type { SaStats } from '../esp/table.ts';
@@ -12,7 +13,6 @@ import type { Session } from '../ike/v2/session.ts';
 import type { ChildState as Child } from '../ike/v2/state.ts';
 import { TRANSFORM } from '../ike/wire/constants.ts';
 import type { Transform } from '../ike/wire/payload.ts';
-import { hex } from '../bytes/bytes.ts';
 import type { ConnectionLife } from './connection.ts';
 import type { Gateway as Daemon } from './gateway.ts';
 import { sentence } from './report.ts';
@@ -61,15 +61,21 @@ export class Desk implements Gateway {
     const { life, children } = found;
     const gateway = this.#gateway;
     const name = life.conn.name;
-    return this.#until(name, timeout, progress, () => {
-      const status = life.status(gateway.now());
-      const states = status.children.filter((child) => children.includes(child.name));
-      if (states.every((child) => child.state === 'connected')) return { ok: true, reason: DONE };
-      const failed = states.find((child) => child.state === 'phase2-failed');
-      if (failed) return { ok: false, reason: failed.reason };
-      if (status.state === 'phase1-failed') return { ok: false, reason: status.reason };
-      return undefined;
-    }, () => gateway.act(life.up(gateway.now(), children)));
+    return this.#until(
+      name,
+      timeout,
+      progress,
+      () => {
+        const status = life.status(gateway.now());
+        const states = status.children.filter((child) => children.includes(child.name));
+        if (states.every((child) => child.state === 'connected')) return { ok: true, reason: DONE };
+        const failed = states.find((child) => child.state === 'phase2-failed');
+        if (failed) return { ok: false, reason: failed.reason };
+        if (status.state === 'phase1-failed') return { ok: false, reason: status.reason };
+        return undefined;
+      },
+      () => gateway.up(life, children),
+    );
   }
 
   /** A child by its name alone is searched in all connections, as strongSwan does. */
@@ -127,7 +133,7 @@ export class Desk implements Gateway {
     const { endpoint } = gateway;
     const now = gateway.now();
     const { sessions, children } = this.#targets(what);
-    this.#unwant(what, now);
+    this.#unwant(what);
     const ids = new Set([...sessions, ...children]);
     const left = () => {
       for (const id of ids) if (!endpoint.session(id) && !endpoint.sessionOfChild(id)) ids.delete(id);
@@ -157,12 +163,12 @@ export class Desk implements Gateway {
     return { ...outcome, matches, terminated: matches - left() };
   }
 
-  #unwant({ ike, child }: Target, now: Millis): void {
+  #unwant({ ike, child }: Target): void {
     for (const life of this.#gateway.lives.values()) {
       if (ike !== undefined && life.conn.name !== ike) continue;
       const names = life.conn.children.map((one) => one.name);
-      if (child !== undefined) life.down(now, names.includes(child) ? [child] : []);
-      else if (ike !== undefined) life.down(now, names);
+      if (child !== undefined) this.#gateway.down(life, names.includes(child) ? [child] : []);
+      else if (ike !== undefined) this.#gateway.down(life, names);
     }
   }
 

@@ -1,7 +1,7 @@
 // Packets between the network, the TUN device and the SA table, and the routes that lead them there. One packet at a
 // time, on the main thread.
 
-import { formatIp, inPrefix, parseIp, type Prefix, rangePrefixes, type SocketAddress } from '../bytes/ip.ts';
+import { formatIp, inPrefix, type Prefix, parseIp, rangePrefixes, type SocketAddress } from '../bytes/ip.ts';
 import { protection } from '../crypto/registry.ts';
 import type { Random } from '../crypto/types.ts';
 import { type SaEvent, SaTable } from '../esp/table.ts';
@@ -90,7 +90,10 @@ export class Forwarder {
     const destinations = sa.remoteTs.flatMap(({ start, end }) => rangePrefixes(start, end));
     const local = sa.localTs.flatMap(({ start, end }) => rangePrefixes(start, end));
     const outer = [sa.local.ip, sa.remote.ip].map(parseIp).filter((ip) => ip !== undefined);
-    const own = host.addresses().map(parseIp).filter((ip) => ip !== undefined);
+    const own = host
+      .addresses()
+      .map(parseIp)
+      .filter((ip) => ip !== undefined);
     const source = own.find((ip) => local.some((prefix) => inPrefix(prefix, ip)));
     // A guard over the peer's own address would drop its ESP, one over ours everything we send.
     const guards = destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip)));

@@ -7,9 +7,10 @@ import { formatIp, formatSocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { SaEvent } from '../esp/table.ts';
 import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
-import type { Effect, Event, SessionId } from '../ike/effects.ts';
+import type { Effect, Event } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
 import type { Reason } from '../ike/reason.ts';
+import { Timers } from '../ike/timers.ts';
 import { type Action, ConnectionLife } from './connection.ts';
 import { Forwarder, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
@@ -42,6 +43,10 @@ export class Gateway {
   readonly watchers = new Set<(event: Event) => void>();
   readonly #io: Io;
   readonly #keys: KeyExchanges;
+  /** When a connection is tried again, by its place in `#names`. */
+  readonly #retries = new Timers();
+  readonly #names: readonly string[];
+  readonly #places: ReadonlyMap<string, number>;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
 
@@ -64,6 +69,8 @@ export class Gateway {
     });
     this.#keys = new KeyExchanges((answer) => this.run(this.endpoint.answer(this.now(), answer)));
     for (const conn of connections) this.lives.set(conn.name, new ConnectionLife(conn, now()));
+    this.#names = connections.map((conn) => conn.name);
+    this.#places = new Map(this.#names.map((name, place) => [name, place]));
     io.ike.onReceive = (bytes, from, to) => this.#ike(bytes, from, to);
     io.nat.onReceive = (bytes, from, to) => this.#natted(bytes, from, to);
   }
@@ -72,8 +79,19 @@ export class Gateway {
   start(): void {
     for (const life of this.lives.values()) {
       const names = life.conn.children.filter((child) => child.startAction === 'start').map((child) => child.name);
-      if (names.length > 0) this.act(life.up(this.now(), names));
+      if (names.length > 0) this.up(life, names);
     }
+  }
+
+  /** Brings children up, and keeps them up. */
+  up(life: ConnectionLife, children: readonly string[]): void {
+    this.#act(life, life.up(this.now(), children));
+  }
+
+  /** Children are no longer kept up; what stands is closed by whoever asks for this. */
+  down(life: ConnectionLife, children: readonly string[]): void {
+    life.down(this.now(), children);
+    this.#act(life, []);
   }
 
   /** Tells every peer, waits a little for answers, and lets go of everything. */
@@ -176,35 +194,33 @@ export class Gateway {
   #event(event: Event): void {
     const session = this.endpoint.session(event.session);
     report(this.log, event, session ? formatSocketAddress(session.state.remote) : undefined);
-    const actions = this.lives.get(event.conn)?.event(this.now(), event) ?? [];
+    const life = this.lives.get(event.conn);
+    const actions = life?.event(this.now(), event) ?? [];
     for (const watcher of [...this.watchers]) watcher(event);
-    this.act(actions);
+    if (life) this.#act(life, actions);
   }
 
-  act(actions: readonly Action[]): void {
+  #act(life: ConnectionLife, actions: readonly Action[]): void {
+    const place = this.#places.get(life.conn.name);
+    if (place !== undefined) this.#retries.set(place, life.deadline());
     if (this.#closing) return;
     for (const action of actions) {
       if (action.type === 'child') {
         this.run(this.endpoint.createChild(this.now(), action.session, action.child));
       } else {
-        this.initiate(action.conn, action.children);
+        this.#initiate(life, action.children);
       }
     }
     this.#schedule();
   }
 
-  /** Starts a session; undefined with the reason told when there is no address to start it with. */
-  initiate(name: string, children: readonly string[]): SessionId | undefined {
-    const life = this.lives.get(name);
-    if (!life) return undefined;
-    const path = this.#path(life.conn);
+  #initiate({ conn }: ConnectionLife, children: readonly string[]): void {
+    const path = this.#path(conn);
     if ('code' in path) {
-      this.#event({ kind: 'session-closed', session: 0, conn: name, established: false, reason: path });
-      return undefined;
+      this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
+      return;
     }
-    const { session, effects } = this.endpoint.initiate(this.now(), life.conn, path.local, path.remote, children);
-    this.run(effects);
-    return session;
+    this.run(this.endpoint.initiate(this.now(), conn, path.local, path.remote, children).effects);
   }
 
   #path(conn: Connection): { readonly local: string; readonly remote: string } | Reason {
@@ -221,23 +237,31 @@ export class Gateway {
     }
     const local = oneAddress(conn.localAddrs) ?? this.#io.host.sourceFor(remote);
     if (local !== undefined) return { local, remote };
-    return { code: 'no-answer', text: `there is no route to ${remote}`, by: 'us', remedy: `check the route to ${remote}` };
+    return {
+      code: 'no-answer',
+      text: `there is no route to ${remote}`,
+      by: 'us',
+      remedy: `check the route to ${remote}`,
+    };
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------------
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    const deadlines = [this.endpoint.deadline(), ...[...this.lives.values()].map((life) => life.deadline())];
-    const next = Math.min(...deadlines.map((at) => at ?? Number.POSITIVE_INFINITY));
-    if (next === Number.POSITIVE_INFINITY) return;
+    const never = Number.POSITIVE_INFINITY;
+    const next = Math.min(this.endpoint.deadline() ?? never, this.#retries.next() ?? never);
+    if (next === never) return;
     const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next - this.now())));
     this.#timer = setTimeout(() => this.#tick(), wait);
   }
 
   #tick(): void {
     const now = this.now();
-    for (const life of this.lives.values()) this.act(life.tick(now));
+    for (let place = this.#retries.due(now); place !== undefined; place = this.#retries.due(now)) {
+      const life = this.lives.get(this.#names[place] ?? '');
+      if (life) this.#act(life, life.tick(now));
+    }
     this.run(this.endpoint.tick(now));
   }
 }

@@ -44,7 +44,13 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     return 1;
   }
   log.info(
-    { event: 'started', connections: config.connections.length, port: io.ike.port, natPort: io.nat.port, tun: io.tun.name },
+    {
+      event: 'started',
+      connections: config.connections.length,
+      port: io.ike.port,
+      natPort: io.nat.port,
+      tun: io.tun.name,
+    },
     'the gateway runs',
   );
   gateway.start();
