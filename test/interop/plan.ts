@@ -1,0 +1,127 @@
+// What two gateways are configured to be, written once for both programs in the language that both read.
+
+import type { Gateway } from '../support/gateway.ts';
+import { A, B } from '../support/sites.ts';
+
+export type Kind = Gateway['kind'];
+export type Side = 'a' | 'b';
+export type Family = 4 | 6;
+
+export interface Plan {
+  readonly a: Kind;
+  readonly b: Kind;
+  readonly nat?: boolean;
+  /** Family between the gateways. */
+  readonly outside?: Family;
+  /** Families of the networks behind them. */
+  readonly inside?: readonly Family[];
+  readonly ike?: string;
+  readonly esp?: string;
+  /** libipsec takes ESP in UDP only. Between two Espaliers `auto` means protocol 50. */
+  readonly encap?: 'auto' | 'yes';
+  /** What one side has otherwise: to make the two disagree. */
+  readonly differs?: Partial<Record<Side, Partial<Words>>>;
+  /** Further lines of the connection and the child, for both sides. */
+  readonly conn?: string;
+  readonly child?: string;
+}
+
+/** The words of one side's configuration. */
+export interface Words {
+  readonly local: string;
+  readonly remote: string;
+  readonly localId: string;
+  readonly remoteId: string;
+  readonly psk: string;
+  readonly ike: string;
+  readonly esp: string;
+  readonly localTs: string;
+  readonly remoteTs: string;
+  readonly encap: 'auto' | 'yes';
+  readonly conn: string;
+  readonly child: string;
+}
+
+export const PSK = 'a shared word of some length';
+export const ID = { a: 'a.espalier.test', b: 'b.espalier.test' } as const;
+
+/** swanctl.conf, in the part of the language that both programs read. */
+export function swanctlConf(words: Words): string {
+  return `
+connections {
+  gw {
+    version = 2
+    local_addrs = ${words.local}
+    remote_addrs = ${words.remote}
+    proposals = ${words.ike}
+    ${words.encap === 'yes' ? 'encap = yes' : ''}
+    mobike = no
+    ${words.conn}
+    local {
+      auth = psk
+      id = ${words.localId}
+    }
+    remote {
+      auth = psk
+      id = ${words.remoteId}
+    }
+    children {
+      net {
+        local_ts = ${words.localTs}
+        remote_ts = ${words.remoteTs}
+        esp_proposals = ${words.esp}
+        mode = tunnel
+        start_action = none
+        ${words.child}
+      }
+    }
+  }
+}
+secrets {
+  ike-gw {
+    id-1 = ${words.localId}
+    id-2 = ${words.remoteId}
+    secret = "${words.psk}"
+  }
+}
+`;
+}
+
+export function wordsOf(plan: Plan, side: Side): Words {
+  const { outside = 4, inside = [4] } = plan;
+  const four = outside === 4;
+  const seen = four ? A.outside : A.outside6;
+  const own = plan.nat ? (four ? A.behind : A.behind6) : seen;
+  const other = four ? B.outside : B.outside6;
+  const nets = (site: typeof A | typeof B) => inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
+  const libipsec = plan.a === 'strongswan' || plan.b === 'strongswan';
+  const shared = {
+    psk: PSK,
+    ike: plan.ike ?? 'aes128gcm16-prfsha256-x25519',
+    esp: plan.esp ?? 'aes128gcm16',
+    encap: plan.encap ?? (libipsec ? 'yes' : 'auto'),
+    conn: plan.conn ?? '',
+    child: plan.child ?? '',
+  } as const;
+  const a: Words = {
+    ...shared,
+    local: own,
+    remote: other,
+    localId: ID.a,
+    remoteId: ID.b,
+    localTs: nets(A),
+    remoteTs: nets(B),
+  };
+  // Behind a NAT the address that b sees is not known beforehand.
+  const remote = plan.nat ? '%any' : seen;
+  const b: Words = {
+    ...shared,
+    local: other,
+    remote,
+    localId: ID.b,
+    remoteId: ID.a,
+    localTs: nets(B),
+    remoteTs: nets(A),
+  };
+  return { ...(side === 'a' ? a : b), ...plan.differs?.[side] };
+}

@@ -1,0 +1,151 @@
+// Our daemon in a namespace, driven as a user drives it: through its command line and its vici socket.
+
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Gateway, listening, listSas, swanctl } from './gateway.ts';
+import { type Done, run, type Space, type Topology, until } from './netns.ts';
+import type { Sa } from './sas.ts';
+
+export const MAIN = join(import.meta.dirname, '../../src/cli/main.js');
+
+/** One line of the daemon's log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export interface EspalierOptions {
+  /** Text of the configuration, swanctl.conf or ipsec.conf. */
+  readonly conf: string;
+  readonly secrets?: string;
+  readonly tun?: string;
+  /** Further options of `espalier daemon`. */
+  readonly args?: readonly string[];
+}
+
+export class Espalier implements Gateway {
+  readonly kind = 'espalier';
+  readonly space: Space;
+  readonly lines: LogLine[] = [];
+  readonly folder: string;
+  readonly #options: EspalierOptions;
+  #conf: string;
+  #daemon: ChildProcess | undefined;
+  #stderr = '';
+
+  private constructor(space: Space, folder: string, options: EspalierOptions) {
+    this.space = space;
+    this.folder = folder;
+    this.#options = options;
+    this.#conf = options.conf;
+  }
+
+  static async start(topology: Topology, space: Space, options: EspalierOptions): Promise<Espalier> {
+    const gateway = new Espalier(space, topology.folder(), options);
+    topology.defer(() => gateway.stop());
+    await gateway.start();
+    return gateway;
+  }
+
+  async start(conf = this.#conf): Promise<void> {
+    this.#conf = conf;
+    const config = join(this.folder, 'espalier.conf');
+    writeFileSync(config, conf, { mode: 0o600 });
+    const { secrets, tun = 'esp0', args = [] } = this.#options;
+    const command = ['daemon', '--config', config, '--control', this.control, '--tun', tun];
+    command.push('--state-dir', join(this.folder, 'state'), ...args);
+    if (secrets !== undefined) {
+      const file = join(this.folder, 'ipsec.secrets');
+      writeFileSync(file, secrets, { mode: 0o600 });
+      command.push('--secrets', file);
+    }
+    const daemon = this.space.spawn(process.execPath, [MAIN, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#daemon = daemon;
+    daemon.stderr?.on('data', (chunk) => {
+      this.#stderr += chunk;
+    });
+    if (daemon.stdout) createInterface(daemon.stdout).on('line', (line) => this.lines.push(parseLine(line)));
+    await listening(this.#socket, () => {
+      if (daemon.exitCode === null && daemon.signalCode === null) return undefined;
+      return `the daemon ended with ${daemon.exitCode ?? daemon.signalCode}: ${this.#stderr}${this.#text()}`;
+    });
+  }
+
+  get control(): string {
+    return `unix://${this.#socket}`;
+  }
+
+  /** A client verb: `cli('up', 'gw')`. */
+  cli(verb: string, ...args: readonly string[]): Promise<Done> {
+    return run(process.execPath, [MAIN, verb, ...args, '--control', this.control], { timeout: 120_000 });
+  }
+
+  /** What a client verb says with `--json`. */
+  async json(verb: string, ...args: readonly string[]): Promise<unknown> {
+    const done = await this.cli(verb, ...args, '--json');
+    try {
+      return JSON.parse(done.stdout);
+    } catch {
+      throw new Error(`espalier ${verb} ${args.join(' ')} --json: exit ${done.code}\n${done.stdout}${done.stderr}`);
+    }
+  }
+
+  swanctl(...args: readonly string[]): Promise<Done> {
+    return swanctl(this.#socket, args);
+  }
+
+  sas(): Promise<readonly Sa[]> {
+    return listSas(this);
+  }
+
+  /** The first log line, past or to come, that fits. */
+  line(what: string, fits: (line: LogLine) => boolean, patience?: number): Promise<LogLine> {
+    return until(`a log line: ${what}`, () => this.lines.find(fits), patience);
+  }
+
+  async log(): Promise<string> {
+    return `${this.#text()}\n${this.#stderr}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#daemon?.pid;
+  }
+
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const daemon = this.#daemon;
+    this.#daemon = undefined;
+    if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return;
+    const gone = once(daemon, 'exit');
+    daemon.kill(signal);
+    const impatience = setTimeout(() => daemon.kill('SIGKILL'), 10_000);
+    const [, by] = await gone;
+    clearTimeout(impatience);
+    if (signal === 'SIGTERM' && by === 'SIGKILL') throw new Error('the daemon did not end within 10 s of SIGTERM');
+  }
+
+  get #socket(): string {
+    return join(this.folder, 'vici.sock');
+  }
+
+  #text(): string {
+    return this.lines.map((line) => JSON.stringify(line)).join('\n');
+  }
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null) return value as LogLine;
+  } catch {
+    // Not JSON: kept as it is, so that a test which looks for it finds it.
+  }
+  return { text: line };
+}

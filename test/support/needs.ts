@@ -1,0 +1,78 @@
+// What a test needs of the host, and the reason to skip it where that is missing. In CI a skip is a failure.
+
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { MAIN } from './espalier.ts';
+
+const PLUGINS = '/usr/lib/ipsec/plugins/libstrongswan-';
+
+const NEEDS = {
+  root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
+  namespaces: () => (mayUnshare() ? undefined : 'no permission to make network namespaces'),
+  tun: () => (existsSync('/dev/net/tun') ? undefined : '/dev/net/tun is missing (modprobe tun)'),
+  ip: () => command('ip', 'iproute2'),
+  ping: () => command('ping', 'iputils-ping'),
+  nft: () => command('nft', 'nftables'),
+  tcpdump: () => command('tcpdump', 'tcpdump'),
+  iperf3: () => command('iperf3', 'iperf3'),
+  swanctl: () => command('swanctl', 'strongswan-swanctl'),
+  'ike-scan': () => command('ike-scan', 'ike-scan'),
+  charon: () => file('/usr/lib/ipsec/charon', 'strongswan-charon'),
+  libipsec: () => file(`${PLUGINS}kernel-libipsec.so`, 'libcharon-extra-plugins'),
+  chapoly: () => file(`${PLUGINS}chapoly.so`, 'libstrongswan-extra-plugins'),
+  openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
+  scapy: () => file('/usr/lib/python3/dist-packages/scapy', 'python3-scapy'),
+  espalier: () => (existsSync(MAIN) ? undefined : 'the daemon is not built (npm run build)'),
+} satisfies Record<string, () => string | undefined>;
+
+export type Need = keyof typeof NEEDS;
+
+/** For namespaces, addresses, NAT and pings. */
+export const NETWORK: readonly Need[] = ['root', 'ip', 'namespaces', 'nft', 'ping'];
+/** For a charon with its ESP in user space. */
+export const STRONGSWAN: readonly Need[] = [...NETWORK, 'tun', 'charon', 'swanctl', 'libipsec', 'openssl', 'chapoly'];
+/** For our daemon against a charon. */
+export const INTEROP: readonly Need[] = [...STRONGSWAN, 'espalier'];
+
+/** The `skip` option of a test: false, or why. */
+export function lacking(...needs: readonly Need[]): string | false {
+  for (const need of needs) {
+    const why = NEEDS[need]();
+    if (why !== undefined) return why;
+  }
+  return false;
+}
+
+function command(name: string, from: string): string | undefined {
+  const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+  const found = path.split(delimiter).some((folder) => folder !== '' && executable(join(folder, name)));
+  return found ? undefined : `${name} is missing (Debian package ${from})`;
+}
+
+function file(path: string, from: string): string | undefined {
+  return existsSync(path) ? undefined : `${path} is missing (Debian package ${from})`;
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+let unshared: boolean | undefined;
+
+function mayUnshare(): boolean {
+  if (unshared === undefined) {
+    try {
+      execFileSync('unshare', ['-n', '-m', 'true'], { stdio: 'ignore' });
+      unshared = true;
+    } catch {
+      unshared = false;
+    }
+  }
+  return unshared;
+}
