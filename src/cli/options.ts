@@ -3,23 +3,9 @@
 import { existsSync } from 'node:fs';
 import type { Options } from 'yargs';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
+import type { DaemonOptions } from '../daemon/run.ts';
+import { VERSION } from './about.ts';
 import { UsageError } from './io.ts';
-
-/** What `espalier daemon` was told. */
-export interface DaemonOptions {
-  /** In the order given; without `--config` the default files that exist, so possibly none. */
-  readonly config: readonly string[];
-  readonly secrets?: string;
-  readonly control: string;
-  readonly stateDir: string;
-  readonly metrics?: string;
-  readonly tun: string;
-  readonly workers?: number;
-  readonly ioWithout?: string;
-  readonly logLevel: string;
-  readonly port: number;
-  readonly natPort: number;
-}
 
 export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
 
@@ -120,6 +106,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     logLevel: parsed.logLevel ?? 'info',
     port,
     natPort,
+    version: VERSION,
   };
 }
 

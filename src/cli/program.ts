@@ -40,7 +40,7 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       (cli) => cli.options(DAEMON),
       async (argv) => {
         const options = daemonOptions(argv);
-        const { runDaemon } = await import('./commands/daemon.ts');
+        const { runDaemon } = await import('../daemon/run.ts');
         await does(runDaemon(options));
       },
     )

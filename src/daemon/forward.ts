@@ -25,6 +25,7 @@ export type DataEffect = Extract<Effect, { type: 'install' | 'activate' | 'remov
 interface Laid {
   readonly destinations: readonly Prefix[];
   readonly guards: readonly Prefix[];
+  readonly exempt: readonly Prefix[];
 }
 
 export class Forwarder {
@@ -97,11 +98,16 @@ export class Forwarder {
     const source = own.find((ip) => local.some((prefix) => inPrefix(prefix, ip)));
     // A guard over the peer's own address would drop its ESP, one over ours everything we send.
     const guards = destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip)));
+    // A local network inside a remote one stays where it is.
+    const exempt = local.filter(({ address, length }) =>
+      destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
+    );
+    for (const prefix of exempt) routes.exempt(prefix);
     for (const prefix of destinations) {
       routes.add(prefix, source && source.length === prefix.address.length ? formatIp(source) : undefined);
     }
     for (const prefix of guards) routes.guard(prefix);
-    this.#laid.set(sa.id, { destinations, guards });
+    this.#laid.set(sa.id, { destinations, guards, exempt });
   }
 
   #take(id: number): void {
@@ -110,5 +116,6 @@ export class Forwarder {
     this.#laid.delete(id);
     for (const prefix of laid.guards) this.#io.routes.unguard(prefix);
     for (const prefix of laid.destinations) this.#io.routes.remove(prefix);
+    for (const prefix of laid.exempt) this.#io.routes.unexempt(prefix);
   }
 }

@@ -52,14 +52,8 @@ export interface RouteOptions {
   readonly mark: number;
 }
 
-export interface HostRoutes extends Routes {
-  /** A local network that lies inside a remote one: reached as ever, and never suspect. */
-  exempt(local: Prefix): void;
-  unexempt(local: Prefix): void;
-}
-
 /** Removes what a dead predecessor left, and installs the rules that are always there. */
-export function openRoutes(tun: Tun, { table = 220, priority = 220, mark }: RouteOptions): HostRoutes {
+export function openRoutes(tun: Tun, { table = 220, priority = 220, mark }: RouteOptions): Routes {
   const rtnl = new Rtnl();
   const routes = new Table(rtnl, tun, table, priority);
   try {
@@ -77,7 +71,7 @@ interface Entry {
   uses: number;
 }
 
-class Table implements HostRoutes {
+class Table implements Routes {
   readonly #rtnl: Rtnl;
   readonly #tun: Tun;
   readonly #table: number;

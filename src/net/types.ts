@@ -38,6 +38,9 @@ export interface Routes {
   /** Clear packets from this subnet are dropped unless they come out of the TUN. */
   guard(source: Prefix): void;
   unguard(source: Prefix): void;
+  /** A local network that lies inside a remote one: reached as ever, and never suspect. */
+  exempt(local: Prefix): void;
+  unexempt(local: Prefix): void;
   close(): void;
 }
 

@@ -197,7 +197,7 @@ test('a foreign external is no handle', () => {
 
 /** Runs one of `script.ts` in a process of its own. */
 function script(name: string): string {
-  return execFileSync(process.execPath, ['--expose-gc', SCRIPTS, name], { encoding: 'utf8' });
+  return execFileSync(process.execPath, ['--expose-gc', SCRIPTS, name], { encoding: 'utf8', timeout: 60_000 });
 }
 
 test('a callback that throws raises uncaughtException and keeps its watch', () => {

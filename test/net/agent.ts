@@ -6,9 +6,9 @@ import { hex, unhex } from '../../src/bytes/bytes.ts';
 import { formatSocketAddress, parsePrefix, type SocketAddress } from '../../src/bytes/ip.ts';
 import { SystemError } from '../../src/net/error.ts';
 import { openRawEsp } from '../../src/net/raw.ts';
-import { type HostRoutes, openHost, openRoutes } from '../../src/net/route.ts';
+import { openHost, openRoutes } from '../../src/net/route.ts';
 import { openTun } from '../../src/net/tun.ts';
-import type { RawEsp, Tun, UdpPort } from '../../src/net/types.ts';
+import type { RawEsp, Tun, UdpPort, Routes } from '../../src/net/types.ts';
 import { openUdp } from '../../src/net/udp.ts';
 
 export interface Request {
@@ -26,7 +26,7 @@ export type Reply =
 let udp: UdpPort | undefined;
 let raw: RawEsp | undefined;
 let tun: Tun | undefined;
-let routes: HostRoutes | undefined;
+let routes: Routes | undefined;
 
 function say(reply: Reply): void {
   process.stdout.write(`${JSON.stringify(reply)}\n`);

@@ -3,10 +3,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Reply, Request } from './agent.ts';
 
 const AGENT = fileURLToPath(new URL('./agent.js', import.meta.url));
+
+/** A sanitizer's runtime is for our processes alone: iproute2 would be reported, too. */
+const { LD_PRELOAD: preload, ...ENV } = process.env;
+const PRELOADED = preload === undefined ? [] : ['env', `LD_PRELOAD=${preload}`];
 
 /** Why these tests cannot run here, or false. */
 export function unable(): string | false {
@@ -17,7 +22,7 @@ export function unable(): string | false {
     return '/dev/net/tun is missing';
   }
   try {
-    execFileSync('ip', ['netns', 'list'], { stdio: 'ignore' });
+    execFileSync('ip', ['netns', 'list'], { stdio: 'ignore', env: ENV });
     return false;
   } catch {
     return 'iproute2 is missing';
@@ -54,8 +59,8 @@ export class Agent {
   #id = 0;
 
   constructor(command: readonly string[]) {
-    const [program = '', ...args] = [...command, process.execPath, AGENT];
-    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [program = '', ...args] = [...command, ...PRELOADED, process.execPath, AGENT];
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: ENV });
     this.#exited = new Promise((resolve) => {
       this.#child.on('exit', () => {
         for (const { reject } of this.#calls.values()) reject(new Error('the agent has exited'));
@@ -96,9 +101,10 @@ export class Agent {
     }
   }
 
-  async kill(): Promise<void> {
+  /** Resolves when the kernel has taken everything away from it. */
+  kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    return this.#exited;
   }
 
   #take(reply: Reply): void {
@@ -118,17 +124,19 @@ export class Agent {
 let made = 0;
 
 export class Space {
-  readonly name = `espalier-${process.pid}-${++made}`;
+  /** With the owner's pid, as `support/netns.ts` has it: what a killed process leaves is swept away by that. */
+  readonly name = `espalier-test-${process.pid}-${++made}-net`;
   readonly #agents: Agent[] = [];
 
   constructor() {
-    execFileSync('ip', ['netns', 'add', this.name]);
+    execFileSync('ip', ['netns', 'add', this.name], { env: ENV });
+    open.add(this);
     this.ip('link set lo up');
   }
 
   /** `ip -n <this> …`, words separated by single spaces. */
   ip(words: string): string {
-    return execFileSync('ip', ['-n', this.name, ...words.split(' ')], { encoding: 'utf8' });
+    return execFileSync('ip', ['-n', this.name, ...words.split(' ')], { encoding: 'utf8', env: ENV });
   }
 
   json(words: string): readonly Readonly<Record<string, unknown>>[] {
@@ -137,7 +145,7 @@ export class Space {
   }
 
   exec(program: string, ...args: readonly string[]): string {
-    return execFileSync('ip', ['netns', 'exec', this.name, program, ...args], { encoding: 'utf8' });
+    return execFileSync('ip', ['netns', 'exec', this.name, program, ...args], { encoding: 'utf8', env: ENV });
   }
 
   /** A pair of interfaces, one in each namespace, up, with these addresses; IPv6 ones without a wait for duplicates. */
@@ -160,11 +168,23 @@ export class Space {
     return agent;
   }
 
-  async close(): Promise<void> {
-    for (const agent of this.#agents) await agent.kill();
-    execFileSync('ip', ['netns', 'delete', this.name]);
+  close(): void {
+    if (!open.delete(this)) return;
+    for (const agent of this.#agents) agent.kill();
+    execFileSync('ip', ['netns', 'delete', this.name], { env: ENV });
   }
 }
+
+const open = new Set<Space>();
+
+/** A test that ran out of time never gets to its end, and its agents would keep the process alive. */
+function closeAll(): void {
+  for (const space of open) space.close();
+}
+
+after(closeAll);
+process.on('exit', closeAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 
 /** Runs `body` with as many namespaces as it asks for, and takes them away whatever happens. */
 export async function inSpaces(count: number, body: (...spaces: Space[]) => Promise<void>): Promise<void> {
@@ -173,6 +193,6 @@ export async function inSpaces(count: number, body: (...spaces: Space[]) => Prom
     for (let i = 0; i < count; i++) spaces.push(new Space());
     await body(...spaces);
   } finally {
-    for (const space of spaces) await space.close();
+    for (const space of spaces) space.close();
   }
 }

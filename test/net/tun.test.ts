@@ -35,7 +35,10 @@ test('whole packets are read from the device and written to it, in both families
       ['fd01::1', 'fd01::9', '6'],
     ] as const) {
       await agent.call('udp-send', { hex: 'c0ffee', from: inside, to: outside, toPort: 9 });
-      const read = await agent.nextWhere('tun', (packet) => packet.hex.startsWith(version));
+      const read = await agent.nextWhere(
+        'tun',
+        (packet) => packet.hex.startsWith(version) && packet.hex.endsWith('c0ffee'),
+      );
       const sent = udpPacket({ ip: inside, port: 7000 }, { ip: outside, port: 9 }, unhex('c0ffee'));
       assert.equal(read.hex.slice(-22), hex(sent).slice(-22));
       const reply = udpPacket({ ip: outside, port: 9 }, { ip: inside, port: 7000 }, unhex('beef'));

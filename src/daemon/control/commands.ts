@@ -1,8 +1,8 @@
-// What the control socket answers: strongSwan's commands `version`, `list-sas`, `initiate` and `terminate`, with charon's
-// arguments, keys and sentences, and beside them our own, whose names begin with `espalier-`.
+// What the control socket answers: strongSwan's commands `version`, `list-sas`, `initiate`, `terminate` and `rekey`, with
+// charon's arguments, keys and sentences, and beside them our own, whose names begin with `espalier-`.
 
 import { machine, release, type } from 'node:os';
-import type { ChildStatus, Gateway, Outcome, Progress, SessionStatus } from '../status.ts';
+import type { ChildStatus, Gateway, Outcome, Progress, SessionStatus, Target } from '../status.ts';
 import type { Call, Command, Dialect } from './channel.ts';
 import { sessionSection } from './sas.ts';
 import { flag, integer, section, text } from './section.ts';
@@ -21,6 +21,7 @@ export function dialect({ gateway, version }: About): Dialect {
     ['list-sas', (call) => listSas(gateway, call)],
     ['initiate', (call) => guarded(call, () => initiate(gateway, call)).then(({ reply }) => reply)],
     ['terminate', (call) => guarded(call, () => terminate(gateway, call)).then(({ reply }) => reply)],
+    ['rekey', (call) => rekey(gateway, call)],
     ['espalier-status', (call) => listConnections(gateway, call)],
     ['espalier-initiate', (call) => guarded(call, () => initiate(gateway, call)).then(explained)],
     ['espalier-terminate', (call) => guarded(call, () => terminate(gateway, call)).then(explained)],
@@ -79,13 +80,6 @@ async function listConnections(gateway: Gateway, call: Call): Promise<Section> {
   return new Map();
 }
 
-interface Target {
-  readonly ike?: string;
-  readonly child?: string;
-  readonly ikeId?: number;
-  readonly childId?: number;
-}
-
 /** An id of 0 means none, as charon has it. */
 function target(message: Section): Target {
   const ike = text(message, 'ike');
@@ -132,6 +126,20 @@ async function terminate(gateway: Gateway, call: Call): Promise<Result> {
   const { matches, terminated: done } = outcome;
   if (matches === 0) return { reply: terminated(0, 0, 'no matching SAs to terminate found'), outcome };
   return { reply: terminated(matches, done, outcome.ok ? undefined : outcome.reason.text), outcome };
+}
+
+function rekey(gateway: Gateway, call: Call): Section {
+  const wrong = misread(call);
+  if (wrong !== undefined) return refusal(wrong);
+  const what = target(call.message);
+  if (Object.keys(what).length === 0) return refusal('missing rekey selector');
+  if (flag(call.message, 'reauth')) return refusal('reauthentication on demand is not supported');
+  const matches = gateway.rekey(what);
+  return section(
+    ['success', matches > 0 ? 'yes' : 'no'],
+    ['matches', matches],
+    ['errmsg', matches > 0 ? undefined : 'no matching SAs to rekey found'],
+  );
 }
 
 function count(sessions: readonly SessionStatus[], what: Target): number {

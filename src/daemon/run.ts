@@ -1,22 +1,36 @@
-// `espalier daemon`: reads the configuration, opens what the gateway needs, and runs until it is told to stop.
+// The daemon's life: reads the configuration, opens what the gateway needs, and runs until it is told to stop.
 
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { type Logger, pino } from 'pino';
-import { ConfigError, formatWarning } from '../../config/error.ts';
-import { type LoadedConfig, loadConfig } from '../../config/load.ts';
-import { dialect } from '../../daemon/control/commands.ts';
-import { ControlServer } from '../../daemon/control/server.ts';
-import { Desk } from '../../daemon/desk.ts';
-import type { Io } from '../../daemon/forward.ts';
-import { Gateway } from '../../daemon/gateway.ts';
-import { SystemError } from '../../net/error.ts';
-import { openRawEsp } from '../../net/raw.ts';
-import { openHost, openRoutes } from '../../net/route.ts';
-import { openTun } from '../../net/tun.ts';
-import { openUdp } from '../../net/udp.ts';
-import { VERSION } from '../about.ts';
-import type { DaemonOptions } from '../options.ts';
+import { ConfigError, formatWarning } from '../config/error.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { SystemError } from '../net/error.ts';
+import { openRawEsp } from '../net/raw.ts';
+import { openHost, openRoutes } from '../net/route.ts';
+import { openTun } from '../net/tun.ts';
+import { openUdp } from '../net/udp.ts';
+import { dialect } from './control/commands.ts';
+import { ControlServer } from './control/server.ts';
+import { Desk } from './desk.ts';
+import type { Io } from './forward.ts';
+import { Gateway } from './gateway.ts';
+
+/** What `espalier daemon` was told. */
+export interface DaemonOptions {
+  /** In the order given; without `--config` the default files that exist, so possibly none. */
+  readonly config: readonly string[];
+  readonly control: string;
+  readonly stateDir: string;
+  readonly tun: string;
+  /** A list of facilities to do without. */
+  readonly ioWithout?: string;
+  readonly logLevel: string;
+  readonly port: number;
+  readonly natPort: number;
+  /** Espalier's own. */
+  readonly version: string;
+}
 
 /** On every packet of our own sockets; the rule that leads to the tunnels lets it pass by. */
 const MARK = 0x45535000;
@@ -90,7 +104,7 @@ function open({ port, natPort, tun: name, ioWithout }: DaemonOptions, log: Logge
     if (raw) kept(raw);
     const tun = kept(openTun(name, { mtu: TUN_MTU }));
     const routes = kept(openRoutes(tun, { mark: MARK }));
-    return { ike, nat, raw, tun, routes, host: openHost() };
+    return { ike, nat, raw, tun, routes, host: openHost({ mark: MARK }) };
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     for (const thing of opened.reverse()) thing.close();
@@ -110,11 +124,11 @@ function rawEsp(log: Logger) {
   }
 }
 
-async function listen({ control: uri }: DaemonOptions, gateway: Gateway, log: Logger) {
+async function listen({ control: uri, version }: DaemonOptions, gateway: Gateway, log: Logger) {
   try {
     return await ControlServer.listen({
       uri,
-      ...dialect({ gateway: new Desk(gateway), version: VERSION }),
+      ...dialect({ gateway: new Desk(gateway), version }),
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
     });
   } catch (error) {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import yargs from 'yargs';
+import { VERSION } from '../../src/cli/about.ts';
+import { DAEMON, daemonOptions } from '../../src/cli/options.ts';
+import type { DaemonOptions } from '../../src/daemon/run.ts';
+import { espalier } from './terminal.ts';
+
+async function parse(...args: readonly string[]): Promise<DaemonOptions> {
+  const parser = yargs().parserConfiguration({ 'greedy-arrays': false }).options(DAEMON).exitProcess(false);
+  return daemonOptions(await parser.parseAsync([...args]));
+}
+
+test('without options the daemon has the defaults of the contract', async () => {
+  const { config, ...rest } = await parse();
+  assert.ok(Array.isArray(config));
+  assert.deepEqual(rest, {
+    control: 'unix:///run/espalier/vici.sock',
+    stateDir: '/var/lib/espalier',
+    tun: 'esp0',
+    logLevel: 'info',
+    port: 500,
+    natPort: 4500,
+    version: VERSION,
+  });
+});
+
+test('every option arrives', async () => {
+  const args = '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw';
+  const parsed = await parse(...args.split(' '), '--log-level', 'debug', '--port', '1500', '--nat-port', '14500');
+  assert.deepEqual(parsed, {
+    config: ['a.conf', 'b.conf'],
+    control: 'unix:///c',
+    stateDir: '/s',
+    tun: 'vpn1',
+    ioWithout: 'vnet,raw',
+    logLevel: 'debug',
+    port: 1500,
+    natPort: 14_500,
+    version: VERSION,
+  });
+});
+
+test('what the daemon cannot honour ends with exit code 2 before anything is started', async () => {
+  for (const [args, why] of [
+    [['--secrets', 'x'], /--secrets is not yet supported/],
+    [['--metrics', '9100'], /--metrics is not yet supported/],
+    [['--workers', '4'], /--workers is not yet supported/],
+    [['--tun', 'a-name-too-long-x'], /cannot be the name of a device/],
+    [['--tun', 'a/b'], /cannot be the name of a device/],
+    [['--io-without', 'vnet,tcp'], /"tcp" is none of vnet, uso, udpgso, udpgro, mmsg, raw/],
+    [['--log-level', 'loud'], /loud/],
+    [['--port', '0'], /"0" is not a UDP port/],
+    [['--port', '65536'], /not a UDP port/],
+    [['--nat-port', '4500x'], /not a UDP port/],
+    [['--port', '4500'], /both 4500/],
+    [['--control', '/run/x'], /not a unix:\/\/ address/],
+    [['--tun', 'a', '--tun', 'b'], /--tun is given more than once/],
+    [['--nonsense'], /nonsense/],
+  ] as const) {
+    const { code, err } = await espalier(['daemon', ...args]);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, why);
+  }
+});

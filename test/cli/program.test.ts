@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VERSION } from '../../src/cli/about.ts';
+import type { ConnectionStatus } from '../../src/daemon/status.ts';
+import { folder, GW, line, NET, OK, REFUSED, SESSION, stage } from '../daemon/control/fake.ts';
+import { espalier } from './terminal.ts';
+
+const FAILED: ConnectionStatus = {
+  name: 'branch',
+  state: 'phase1-failed',
+  reason: REFUSED,
+  since: 12,
+  remote: '192.0.2.7',
+  children: [{ name: 'lan', state: 'down', reason: REFUSED }],
+};
+
+test('status shows each connection and child with what is to be known of it', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [GW, FAILED];
+  const { code, out } = await espalier(['status', '--control', uri]);
+  assert.equal(code, 0);
+  assert.deepEqual(out.split('\n'), [
+    'NAME     STATE          FOR    PEER       DETAIL',
+    'gw       connected      1m 1s  10.71.0.2  IKEv2 AES_CBC_128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048',
+    '  net    connected      1s                10.71.1.0/24 === 10.71.2.0/24, 168 B in, 168 B out, ' +
+      'ESP in UDP AES_CBC_128/HMAC_SHA2_256_128',
+    '  voice  down                             taken down by command',
+    'branch   phase1-failed  12s    192.0.2.7  the peer accepts none of our proposals',
+    '  lan    down                             the peer accepts none of our proposals',
+  ]);
+});
+
+test('status fits the terminal', async (t) => {
+  const { uri } = await stage(t);
+  const { out } = await espalier(['status', '--control', uri], { width: 72 });
+  for (const row of out.split('\n')) assert.ok([...row].length <= 72, row);
+  assert.match(out, /…/);
+});
+
+test('status NAME says why it is not up, with the evidence, where it is written and what to change', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [GW, FAILED];
+  const { code, out } = await espalier(['status', 'branch', '--control', uri]);
+  assert.equal(code, 0);
+  assert.deepEqual(out.split('\n').slice(3), [
+    '',
+    'branch: the peer accepts none of our proposals',
+    '  peer:   10.71.0.2:500',
+    '  notify: NO_PROPOSAL_CHOSEN (from peer)',
+    '  want:   AES_GCM_16_256, CURVE_25519',
+    '  got:    AES_CBC_128, MODP_2048',
+    '  miss:   our proposal 1, their proposal 1: ke wants CURVE_25519, got MODP_2048',
+    '  where:  /etc/espalier/gw.conf:14:5',
+    '  remedy: add -modp2048 to proposals in gw.conf:14',
+  ]);
+});
+
+test('status of a child shows its connection and that child', async (t) => {
+  const { uri } = await stage(t);
+  const { out } = await espalier(['status', 'net', '--control', uri]);
+  assert.deepEqual(
+    out.split('\n').map((row) => row.trim().split(/\s+/)[0]),
+    ['NAME', 'gw', 'net'],
+  );
+});
+
+test('status while a child is rekeyed shows the SA that is there to stay', async (t) => {
+  const { uri, gateway } = await stage(t);
+  const old = { ...NET, state: 'REKEYED' as const, bytesIn: 5_000_000 };
+  gateway.running = [{ ...SESSION, children: [old, { ...NET, id: 2, bytesIn: 7 }] }];
+  const { out } = await espalier(['status', 'net', '--control', uri]);
+  assert.match(out, / 7 B in,/);
+});
+
+test('status --json has everything', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [FAILED];
+  const { code, out } = await espalier(['status', '--json', '--control', uri]);
+  assert.equal(code, 0);
+  const reason = { ...REFUSED, peer: '10.71.0.2:500' };
+  assert.deepEqual(JSON.parse(out), [
+    {
+      name: 'branch',
+      state: 'phase1-failed',
+      reason,
+      since: 12,
+      remote: '192.0.2.7',
+      children: [{ name: 'lan', state: 'down', reason }],
+      sessions: [],
+    },
+  ]);
+  gateway.known = [GW];
+  const shown = JSON.parse((await espalier(['status', '--json', '--control', uri])).out);
+  assert.equal(shown[0].sessions[0]['child-sas']['net-1']['bytes-in'], '168');
+});
+
+test('status without any connection says so', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [];
+  assert.equal((await espalier(['status', '--control', uri])).out, 'No connection is configured.');
+});
+
+test('up NAME brings up all children of a connection, one after the other, and shows how it goes', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.initiating = async ({ child }, tell) => {
+    tell(line(`establishing CHILD_SA ${child}`));
+    return { ok: true, reason: OK };
+  };
+  const { code, out, err } = await espalier(['up', 'gw', '--timeout', '2.5', '--control', uri]);
+  assert.deepEqual(out.split('\n'), [
+    '[IKE] establishing CHILD_SA net',
+    'gw/net: connected',
+    '[IKE] establishing CHILD_SA voice',
+    'gw/voice: connected',
+  ]);
+  assert.deepEqual([code, err], [0, '']);
+  assert.deepEqual(gateway.asked, [
+    { initiate: { ike: 'gw', child: 'net' }, timeout: 2500 },
+    { initiate: { ike: 'gw', child: 'voice' }, timeout: 2500 },
+  ]);
+});
+
+test('up of what fails ends with exit code 1 and the reason', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.initiating = async () => ({ ok: false, reason: REFUSED });
+  const { code, err } = await espalier(['up', 'net', '--control', uri]);
+  assert.equal(code, 1);
+  assert.deepEqual(err.split('\n'), [
+    'gw/net: failed: the peer accepts none of our proposals',
+    '  peer:   10.71.0.2:500',
+    '  notify: NO_PROPOSAL_CHOSEN (from peer)',
+    '  want:   AES_GCM_16_256, CURVE_25519',
+    '  got:    AES_CBC_128, MODP_2048',
+    '  miss:   our proposal 1, their proposal 1: ke wants CURVE_25519, got MODP_2048',
+    '  where:  /etc/espalier/gw.conf:14:5',
+    '  remedy: add -modp2048 to proposals in gw.conf:14',
+  ]);
+});
+
+test('a failure of the whole connection is not tried again for each child; that of one child is its own', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.initiating = async () => ({ ok: false, reason: REFUSED });
+  assert.equal((await espalier(['up', 'gw', '--control', uri])).code, 1);
+  assert.equal(gateway.asked.length, 1);
+  gateway.asked.length = 0;
+  gateway.initiating = async ({ child }) =>
+    child === 'net'
+      ? { ok: false, reason: { code: 'ts-mismatch', text: 'no common subnet' } }
+      : { ok: true, reason: OK };
+  const { code, out, err } = await espalier(['up', 'gw', '--control', uri]);
+  assert.deepEqual([code, out, err], [1, 'gw/voice: connected', 'gw/net: failed: no common subnet']);
+});
+
+test('up --no-wait begins and returns', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.initiating = () => new Promise(() => {});
+  const { code, out } = await espalier(['up', 'gw/net', '--no-wait', '--control', uri]);
+  assert.deepEqual([code, out], [0, 'gw/net: started']);
+});
+
+test('up --json prints results only', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.initiating = async (_, tell) => {
+    tell(line('on the way'));
+    return { ok: false, reason: { code: 'no-answer', text: 'the peer is silent' } };
+  };
+  const { code, out, err } = await espalier(['up', 'net', '--json', '--control', uri]);
+  assert.deepEqual([code, err], [1, '']);
+  const reason = { code: 'no-answer', text: 'the peer is silent' };
+  assert.deepEqual(JSON.parse(out), [{ name: 'gw/net', ok: false, reason }]);
+});
+
+test('down takes down a connection as a whole, or one child; what is down already is no failure', async (t) => {
+  const { uri, gateway } = await stage(t);
+  assert.deepEqual(await espalier(['down', 'gw', '--control', uri]), { code: 0, out: 'gw: down', err: '' });
+  assert.deepEqual(await espalier(['down', 'net', '--control', uri]), { code: 0, out: 'gw/net: down', err: '' });
+  assert.deepEqual(gateway.asked, [
+    { terminate: { ike: 'gw', force: false }, timeout: 0 },
+    { terminate: { ike: 'gw', child: 'net', force: false }, timeout: 0 },
+  ]);
+  gateway.terminating = async () => ({ ok: false, reason: OK, matches: 0, terminated: 0 });
+  assert.deepEqual(await espalier(['down', 'gw', '--control', uri]), { code: 0, out: 'gw: was not up', err: '' });
+  gateway.terminating = async () => ({ ok: false, reason: REFUSED, matches: 2, terminated: 1 });
+  const { code, err } = await espalier(['down', 'gw', '--control', uri]);
+  assert.equal(code, 1);
+  assert.match(err, /^gw: failed: the peer accepts none/);
+});
+
+test('a NAME that is none, or that several connections have, is wrong usage and says what there is', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [GW, { ...FAILED, children: GW.children }];
+  const unknown = await espalier(['up', 'x', '--control', uri]);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.err, /named "x": there are gw, gw\/net, gw\/voice, branch, branch\/net/);
+  const twice = await espalier(['down', 'net', '--control', uri]);
+  assert.equal(twice.code, 2);
+  assert.match(twice.err, /say which \(gw\/net, branch\/net\)/);
+  assert.deepEqual(gateway.asked, []);
+  assert.equal((await espalier(['up', 'branch/net', '--control', uri])).out, 'branch/net: connected');
+});
+
+test('a name like a number is a name', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [{ ...GW, name: '007', children: [] }];
+  await espalier(['up', '007', '--control', uri]);
+  assert.deepEqual(gateway.asked, [{ initiate: { ike: '007' }, timeout: 0 }]);
+});
+
+test('without a daemon client verbs fail with a sentence', async (t) => {
+  const uri = `unix://${folder(t)}/vici.sock`;
+  for (const args of [['status'], ['up', 'gw'], ['down', 'gw']]) {
+    const { code, out, err } = await espalier([...args, '--control', uri]);
+    assert.deepEqual([code, out], [1, '']);
+    assert.equal(err, `espalier: cannot reach the daemon at ${uri}: there is no such socket (is the daemon running?)`);
+  }
+});
+
+test('version tells both versions, and its own without a daemon', async (t) => {
+  const { uri } = await stage(t);
+  assert.match(
+    (await espalier(['version', '--control', uri])).out,
+    new RegExp(`^espalier ${VERSION}\ndaemon: espalier 1.2.3 `),
+  );
+  const alone = await espalier(['version', '--json', '--control', `unix://${folder(t)}/none`]);
+  assert.equal(alone.code, 0);
+  assert.equal(JSON.parse(alone.out).version, VERSION);
+  assert.deepEqual(await espalier(['--version']), { code: 0, out: VERSION, err: '' });
+});
+
+test('help lists the commands and the exit codes', async () => {
+  for (const args of [['--help'], ['-h']]) {
+    const { code, out } = await espalier(args);
+    assert.equal(code, 0);
+    for (const word of ['daemon', 'status [name]', 'up <name>', 'down <name>', 'version', 'Exit codes']) {
+      assert.ok(out.includes(word), word);
+    }
+  }
+  const daemon = await espalier(['daemon', '--help']);
+  assert.equal(daemon.code, 0);
+  for (const option of ['--config', '--control', '--state-dir', '--tun', '--io-without', '--log-level', '--port']) {
+    assert.ok(daemon.out.includes(option), option);
+  }
+});
+
+test('wrong usage has exit code 2 and says what is wrong', async () => {
+  for (const [args, why] of [
+    [[], /name a command/],
+    [['frobnicate'], /frobnicate/],
+    [['statu'], /Did you mean status\?/],
+    [['status', '--frobnicate'], /frobnicate/],
+    [['up'], /Not enough/],
+    [['up', 'a', 'b'], /b/],
+    [['up', 'gw', '--timeout', 'soon'], /"soon" is not a number of seconds/],
+    [['status', '--control', 'tcp://1'], /not a unix:\/\/ address/],
+    [['status', '--control'], /control/],
+    [['status', '--control', 'unix:///a', '--control', 'unix:///b'], /more than once/],
+  ] as const) {
+    const { code, out, err } = await espalier(args);
+    assert.deepEqual([code, out], [2, ''], args.join(' '));
+    assert.match(err, why);
+  }
+});

@@ -1,0 +1,196 @@
+// A gateway that does as it is told, and a control server in front of it on a socket of its own.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { parsePrefix, prefixRange } from '../../../src/bytes/ip.ts';
+import type { Gone } from '../../../src/daemon/control/channel.ts';
+import { Client } from '../../../src/daemon/control/client.ts';
+import { dialect } from '../../../src/daemon/control/commands.ts';
+import { ControlServer } from '../../../src/daemon/control/server.ts';
+import type {
+  ChildStatus,
+  ConnectionStatus,
+  Gateway,
+  Outcome,
+  Progress,
+  SessionStatus,
+  Target,
+} from '../../../src/daemon/status.ts';
+import type { Reason } from '../../../src/ike/reason.ts';
+import type { Selector } from '../../../src/ike/wire/ts.ts';
+
+export const OK: Reason = { code: 'ok', text: 'connected' };
+
+/** A refusal with all the evidence there can be. */
+export const REFUSED: Reason = {
+  code: 'no-proposal',
+  text: 'the peer accepts none of our proposals',
+  notify: 'NO_PROPOSAL_CHOSEN',
+  by: 'peer',
+  want: ['AES_GCM_16_256', 'CURVE_25519'],
+  got: ['AES_CBC_128', 'MODP_2048'],
+  misses: [{ ours: 0, theirs: 1, kind: 'ke', want: ['CURVE_25519'], got: ['MODP_2048'] }],
+  where: { file: '/etc/espalier/gw.conf', line: 14, column: 5 },
+  remedy: 'add -modp2048 to proposals in gw.conf:14',
+  peer: { ip: '10.71.0.2', port: 500 },
+};
+
+export function selector(prefix: string): Selector {
+  const parsed = parsePrefix(prefix);
+  if (!parsed) throw new Error(`not a prefix: ${prefix}`);
+  return { protocol: 0, startPort: 0, endPort: 0xffff, ...prefixRange(parsed) };
+}
+
+/** As charon 5.9.8 showed it when two of them had a tunnel (see sas.test.ts). */
+export const NET: ChildStatus = {
+  id: 1,
+  name: 'net',
+  reqid: 1,
+  state: 'INSTALLED',
+  mode: 'tunnel',
+  protocol: 'esp',
+  udp: true,
+  spiIn: 0xc560316d,
+  spiOut: 0x4558aff3,
+  esn: false,
+  transforms: [
+    { type: 1, id: 12, keyBits: 128 },
+    { type: 3, id: 12 },
+  ],
+  bytesIn: 168,
+  packetsIn: 2,
+  bytesOut: 168,
+  packetsOut: 2,
+  useIn: 0.4,
+  useOut: 0,
+  rekeyIn: 13_634,
+  lifeIn: 15_839,
+  installedSince: 1.9,
+  localTs: [selector('10.71.1.0/24')],
+  remoteTs: [selector('10.71.2.0/24')],
+};
+
+export const SESSION: SessionStatus = {
+  id: 1,
+  conn: 'gw',
+  version: 2,
+  state: 'ESTABLISHED',
+  local: { ip: '10.71.0.1', port: 4500 },
+  localId: 'gw1.pf.test',
+  remote: { ip: '10.71.0.2', port: 4500 },
+  remoteId: 'gw2.pf.test',
+  initiator: true,
+  spiI: '4c41492227ff53fa',
+  spiR: '71c110f4415903cc',
+  natLocal: false,
+  natRemote: true,
+  transforms: [
+    { type: 1, id: 12, keyBits: 128 },
+    { type: 3, id: 12 },
+    { type: 2, id: 5 },
+    { type: 4, id: 14 },
+  ],
+  establishedSince: 1,
+  rekeyIn: 13_813,
+  reauthIn: undefined,
+  tasksQueued: [],
+  tasksActive: [],
+  children: [NET],
+};
+
+export const GW: ConnectionStatus = {
+  name: 'gw',
+  state: 'connected',
+  reason: OK,
+  since: 61,
+  remote: '10.71.0.2',
+  children: [
+    { name: 'net', state: 'connected', reason: OK },
+    { name: 'voice', state: 'down', reason: { code: 'requested', text: 'taken down by command' } },
+  ],
+};
+
+type Tell = (line: Progress) => void;
+type Closed = Outcome & { readonly matches: number; readonly terminated: number };
+
+export class FakeGateway implements Gateway {
+  readonly asked: unknown[] = [];
+  running: readonly SessionStatus[] = [SESSION];
+  known: readonly ConnectionStatus[] = [GW];
+  initiating: (what: { ike?: string; child?: string }, tell: Tell) => Promise<Outcome> = async () => ({
+    ok: true,
+    reason: OK,
+  });
+  terminating: (what: Target, tell: Tell) => Promise<Closed> = async () => ({
+    ok: true,
+    reason: OK,
+    matches: 1,
+    terminated: 1,
+  });
+
+  sessions(): readonly SessionStatus[] {
+    return this.running;
+  }
+
+  connections(): readonly ConnectionStatus[] {
+    return this.known;
+  }
+
+  initiate(what: { ike?: string; child?: string }, timeout: number, progress: Tell): Promise<Outcome> {
+    this.asked.push({ initiate: what, timeout });
+    return this.initiating(what, progress);
+  }
+
+  terminate(what: Target & { readonly force?: boolean }, timeout: number, progress: Tell): Promise<Closed> {
+    this.asked.push({ terminate: what, timeout });
+    return this.terminating(what, progress);
+  }
+
+  rekey(what: Target): number {
+    this.asked.push({ rekey: what });
+    return this.running.filter((session) => what.ike === undefined || session.conn === what.ike).length;
+  }
+}
+
+export function line(text: string, level = 1): Progress {
+  return { level, group: 'IKE', text, session: 1, conn: 'gw' };
+}
+
+export interface Stage {
+  readonly gateway: FakeGateway;
+  readonly server: ControlServer;
+  readonly uri: string;
+  readonly path: string;
+  readonly dropped: Gone[];
+  readonly bugs: string[];
+  client(): Promise<Client>;
+}
+
+export function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'espalier-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export async function stage(t: TestContext): Promise<Stage> {
+  const path = join(folder(t), 'vici.sock');
+  const uri = `unix://${path}`;
+  const gateway = new FakeGateway();
+  const dropped: Gone[] = [];
+  const bugs: string[] = [];
+  const server = await ControlServer.listen({
+    uri,
+    ...dialect({ gateway, version: '1.2.3' }),
+    onDropped: (gone) => dropped.push(gone),
+    onBug: (command) => bugs.push(command),
+  });
+  t.after(() => server.close());
+  const client = async () => {
+    const made = await Client.connect(uri);
+    t.after(() => made.close());
+    return made;
+  };
+  return { gateway, server, uri, path, dropped, bugs, client };
+}
