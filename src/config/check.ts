@@ -143,19 +143,22 @@ function isSection(node: Node): boolean {
 
 function unknown(name: string, place: Place, node: Node, section: boolean, findings: Findings): void {
   if (findings.full) return;
-  if (find(node, name, !section)) {
+  const text = `unknown ${section ? 'section' : 'option'} "${name}"`;
+  const words = [...node.words, ...node.prefixes].filter(([, inner]) => isSection(inner) === section);
+  const near = nearest(name, new Set(words.map(([word]) => word)));
+  // `remote_adrs` could be a section `remote…`, but somebody who wrote `=` means the option that it resembles.
+  const other = find(node, name, !section);
+  if (other && (node.words.has(name) || near.length === 0)) {
     const how = section ? `an option: write ${name} = …` : `a section: write ${name} { … }`;
     findings.error(place, `"${name}" is ${how}`);
     return;
   }
-  const text = `unknown ${section ? 'section' : 'option'} "${name}"`;
   const parent = elsewhere(name, section);
   if (parent) {
     findings.error(place, `${text}; it belongs into ${parent}`);
     return;
   }
-  const words = [...node.words, ...node.prefixes].filter(([, inner]) => isSection(inner) === section);
-  findings.error(place, text, nearest(name, new Set(words.map(([word]) => word))));
+  findings.error(place, text, near);
 }
 
 /** The right word in the wrong place: the section it belongs into. */

@@ -40,6 +40,10 @@ test('an unknown option names the nearest one of its section', () => {
     inChild('  esp_proposal = aes1'),
     /^gw\.conf:2:3: unknown option "esp_proposal"; did you mean "esp_proposals"/,
   );
+  assert.equal(
+    inConnection('remote_adrs = 192.0.2.1'),
+    'gw.conf:2:1: unknown option "remote_adrs"; did you mean "remote_addrs"?',
+  );
   assert.equal(inConnection('dpd_dely = 3'), 'gw.conf:2:1: unknown option "dpd_dely"; did you mean "dpd_delay"?');
   assert.equal(
     only('connections { c {\nlocal { auth = psk\n ident = a }\nremote { auth = psk }\n} }').slice(0, 35),

@@ -202,7 +202,7 @@ test('what is not written has the default of the reference', () => {
   );
   assert.deepEqual(
     [child?.mode, child?.protocol, child?.startAction, child?.dpdAction, child?.closeAction, child?.replayWindow],
-    ['tunnel', 'esp', 'none', 'clear', 'none', 32],
+    ['tunnel', 'esp', 'none', 'clear', 'none', 128],
   );
 });
 

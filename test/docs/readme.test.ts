@@ -1,0 +1,88 @@
+// README.md says nothing that is not so: its configurations load, its words and commands exist, its links lead somewhere.
+
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { run } from '../../src/cli/program.ts';
+import { ConfigError } from '../../src/config/error.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { keywords } from '../../src/ike/transforms.ts';
+import { blocks, commands, configurations, OURS, PEERS, README, ROOT } from './blocks.ts';
+
+function load(text: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-readme-'));
+  try {
+    const file = join(folder, 'swanctl.conf');
+    writeFileSync(file, text);
+    chmodSync(file, 0o600);
+    return loadConfig([file]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('every configuration of ours loads, without a warning', () => {
+  const ours = configurations(OURS);
+  assert.ok(ours.length > 0);
+  for (const text of ours) {
+    const { connections, secrets, warnings } = load(text);
+    assert.deepEqual(warnings, []);
+    assert.equal(connections.length, 1);
+    assert.equal(secrets.length, 1);
+  }
+});
+
+test('the two ends of the example mirror each other', () => {
+  const [ours, theirs] = [OURS, PEERS].map((path) => load(configurations(path)[0] ?? ''));
+  const [us, them] = [ours?.connections[0], theirs?.connections[0]];
+  assert.ok(us && them);
+  assert.deepEqual(ours?.secrets[0]?.owners, theirs?.secrets[0]?.owners);
+  const [net, back] = [us.children[0], them.children[0]];
+  assert.deepEqual([net?.localTs, net?.remoteTs, net?.offers], [back?.remoteTs, back?.localTs, back?.offers]);
+  assert.deepEqual([us.offers, ours?.secrets[0]?.secret.reveal()], [them.offers, theirs?.secrets[0]?.secret.reveal()]);
+});
+
+test('the mistake that is shown is reported in these words', () => {
+  const [shown = ''] = blocks('').flatMap(({ text }) => (text.includes('did you mean') ? [text.trim()] : []));
+  const wrong = (configurations(OURS)[0] ?? '').replace(' proposals', ' proposls');
+  assert.throws(
+    () => load(wrong),
+    (error) => error instanceof ConfigError && `${OURS}:${error.message.split(':').slice(1).join(':')}` === shown,
+  );
+});
+
+test('every word of the table of algorithms is one', () => {
+  const table = README.slice(README.indexOf('## Algorithms'), README.indexOf('## How'));
+  const rows = table.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
+  const words = rows.flatMap((line) => [...line.matchAll(/`(\w+)`/g)].map(([, word = '']) => word));
+  assert.ok(words.length > 30);
+  const known = new Set(keywords());
+  const suffixes = ['gcm12', 'gcm8'];
+  assert.deepEqual(
+    words.filter((word) => !known.has(suffixes.includes(word) ? `aes128${word}` : word)),
+    [],
+  );
+});
+
+test('every command that is shown exists', async () => {
+  const shown = [...README.matchAll(/\bespalier ([a-z]+)\b(?= |`|$)/gm)].map(([, verb = '']) => verb);
+  const typed = commands().flatMap(({ command }) => /^espalier (\w+)/.exec(command)?.[1] ?? []);
+  const verbs = new Set([...shown, ...typed]);
+  assert.ok(verbs.has('daemon') && verbs.has('up') && verbs.has('status'));
+  for (const verb of verbs) {
+    const output: string[] = [];
+    const collect = (text: string) => void output.push(text);
+    const code = await run([verb, '--help'], { out: collect, err: collect, width: undefined, colour: false });
+    assert.equal(code, 0, `espalier ${verb}: ${output.join('\n')}`);
+    assert.match(output.join('\n'), new RegExp(`espalier ${verb}`));
+  }
+});
+
+test('npm knows the scripts, and links lead to files', () => {
+  for (const [, target = ''] of README.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+    assert.ok(existsSync(join(ROOT, target)), target);
+  }
+  for (const script of ['npm start', 'npm test', 'npm run build']) assert.ok(README.includes(script), script);
+});

@@ -1,0 +1,107 @@
+// The example of README.md, run as it stands against a strongSwan: what it says is printed is printed, numbers aside.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { blocks, commands, configurations, OURS, PEERS } from '../docs/blocks.ts';
+import { Espalier, type LogLine } from '../support/espalier.ts';
+import { INTEROP, lacking } from '../support/needs.ts';
+import type { Space } from '../support/netns.ts';
+import { sites } from '../support/sites.ts';
+import { StrongSwan } from '../support/strongswan.ts';
+
+const skip = lacking(...INTEROP);
+
+const [ours = '', theirs = ''] = [OURS, PEERS].map((path) => configurations(path)[0]);
+
+interface Example {
+  readonly us: Espalier;
+  readonly peer: StrongSwan;
+  readonly host: Space;
+}
+
+/** Two sites as in the example. What `change` does to our configuration makes the two disagree. */
+async function inExample(work: (example: Example) => Promise<void>, change = (conf: string) => conf): Promise<void> {
+  const { topology, gwa, gwb, hosta } = await sites();
+  try {
+    const peer = await StrongSwan.start(topology, gwb, { conf: theirs });
+    const us = await Espalier.start(topology, gwa, { conf: change(ours) });
+    await work({ us, peer, host: hosta });
+  } finally {
+    await topology.dispose();
+  }
+}
+
+/** The log lines that README.md shows, in order. */
+function shownLines(): readonly LogLine[] {
+  return blocks('json').flatMap(({ text }) =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  );
+}
+
+/** Durations, amounts and the width of columns differ from one run to the next. */
+function blur(text: string): string {
+  return text
+    .replace(/\b\d+[smhd]( \d+[smhd])?(?=\s)/g, 'TIME')
+    .replace(/\b[\d.]+ [kMG]?B (?=in|out)/g, 'BYTES ')
+    .replace(/ +/g, ' ')
+    .trim();
+}
+
+/** Every field that README.md shows is there, and says the same. */
+function agrees(us: Espalier, line: LogLine, shown: LogLine | undefined): void {
+  const own: LogLine = JSON.parse(JSON.stringify(line).replaceAll(`${us.folder}/espalier.conf`, OURS));
+  assert.ok(shown && typeof shown.msg === 'string');
+  for (const [key, value] of Object.entries(shown)) {
+    if (key === 'time' || key === 'pid') assert.equal(typeof own[key], 'number');
+    else assert.deepEqual(own[key], value, key);
+  }
+}
+
+test('the tunnel of the example comes up, carries pings and is shown as in README.md', { skip }, () =>
+  inExample(async ({ us, host }) => {
+    await us.line('a child', (line) => line.event === 'child-established');
+    const shown = commands();
+    assert.deepEqual(
+      shown.flatMap(({ command }) => /^espalier (\w+)/.exec(command)?.[1] ?? []),
+      ['daemon', 'status', 'down', 'up'],
+    );
+    for (const { command, output } of shown) {
+      const [program, ...args] = command.split(' ');
+      if (program === 'ping') {
+        const count = Number(args[args.indexOf('-c') + 1]);
+        assert.ok(await host.ping(args.at(-1) ?? '', { count }), command);
+      }
+      const [verb = '', ...rest] = args;
+      if (program !== 'espalier' || verb === 'daemon') continue;
+      const done = await us.cli(verb, ...rest);
+      assert.equal(done.code, 0, done.stderr);
+      assert.equal(blur(done.stdout), blur(output), command);
+    }
+  }),
+);
+
+test('a wrong secret is logged as README.md shows', { skip }, () =>
+  inExample(
+    async ({ us }) => {
+      const line = await us.line('a failure', (one) => one.event === 'session-closed');
+      agrees(us, line, shownLines()[0]);
+    },
+    (conf) => conf.replace(/secret = ".*"/, 'secret = "another one than the peer has"'),
+  ),
+);
+
+test('a peer that offers something else is logged as README.md shows', { skip }, () =>
+  inExample(
+    async ({ us, peer }) => {
+      await peer.load(theirs.replace(/ proposals = .*/, ' proposals = aes128-sha256-modp2048'));
+      const { code } = await peer.swanctl('--initiate', '--child', 'net', '--timeout', '5');
+      assert.notEqual(code, 0);
+      const line = await us.line('a refusal', (one) => one.event === 'note');
+      agrees(us, line, shownLines()[1]);
+    },
+    (conf) => conf.replace('start_action = start', 'start_action = none'),
+  ),
+);
