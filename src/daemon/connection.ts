@@ -38,6 +38,8 @@ export class ConnectionLife {
   /** Attempts that have ended without an IKE SA, since the last success. */
   #tries = 0;
   #retryAt: Millis | undefined;
+  /** When the request was first sent that is being repeated now. */
+  #silentSince: Millis | undefined;
 
   constructor(conn: Connection, now: Millis) {
     this.#conn = conn;
@@ -108,7 +110,11 @@ export class ConnectionLife {
       case 'child-failed':
         return this.#childFailed(now, event.child, event.reason);
       case 'no-answer':
-        return this.#silent(now, event.since);
+        this.#silentSince = event.since;
+        return [];
+      case 'answered':
+        this.#silentSince = undefined;
+        return [];
       case 'note':
         if (this.#sessions.size === 0 && event.session === 0) this.#enter(now, 'phase1-failed', event.reason);
         return [];
@@ -130,7 +136,7 @@ export class ConnectionLife {
     return {
       name: this.#conn.name,
       state: this.#state,
-      reason: this.#reason,
+      reason: this.#silence(now) ?? this.#reason,
       since: Math.max(0, Math.floor((now - this.#since) / 1000)),
       remote: '',
       children: [...this.#children].map(([name, { state, reason }]) => ({ name, state, reason })),
@@ -158,6 +164,7 @@ export class ConnectionLife {
 
   #established(now: Millis, session: SessionId): Action[] {
     const entry = this.#sessions.get(session);
+    this.#silentSince = undefined;
     if (entry) entry.established = true;
     else this.#sessions.set(session, { initiator: false, established: true });
     this.#tries = 0;
@@ -171,6 +178,7 @@ export class ConnectionLife {
   #closed(now: Millis, session: SessionId, established: boolean, reason: Reason): Action[] {
     const entry = this.#sessions.get(session);
     this.#sessions.delete(session);
+    this.#silentSince = undefined;
     if (this.#sessions.size > 0) return [];
     if (established) return this.#ended(now, reason);
     this.#tries++;
@@ -182,6 +190,11 @@ export class ConnectionLife {
       return this.#pursue(now);
     }
     this.#enter(now, 'phase1-failed', reason);
+    for (const child of this.#children.values()) {
+      if (child.state !== 'connecting') continue;
+      child.state = 'phase1-failed';
+      child.reason = reason;
+    }
     if (wanted && retryInterval > 0) this.#retryAt = now + retryInterval;
     return [];
   }
@@ -260,11 +273,14 @@ export class ConnectionLife {
     return [];
   }
 
-  #silent(now: Millis, since: Millis): Action[] {
-    const seconds = Math.round((now - since) / 1000);
-    const reason: Reason = { code: 'no-answer', text: `no answer from the peer for ${seconds} s` };
-    if (this.#state === 'connecting') this.#reason = reason;
-    return [];
+  /** While a request is sent again and again, the state says since when nothing has come back. */
+  #silence(now: Millis): Reason | undefined {
+    if (this.#silentSince === undefined || this.#state === 'phase2-failed') return undefined;
+    return {
+      code: 'no-answer',
+      text: `no answer from the peer for ${Math.round((now - this.#silentSince) / 1000)} s`,
+      remedy: 'check that remote_addrs is the peer’s address and that UDP 500 and 4500 pass in both directions',
+    };
   }
 
   /** The connection's state follows from those of its children, once there is an IKE SA. */

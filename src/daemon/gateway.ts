@@ -7,13 +7,14 @@ import { formatIp, formatSocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { SaEvent } from '../esp/table.ts';
 import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
-import type { Effect, Event } from '../ike/effects.ts';
+import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
 import type { Reason } from '../ike/reason.ts';
 import { Timers } from '../ike/timers.ts';
 import { type Action, ConnectionLife } from './connection.ts';
 import { Forwarder, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
+import { LogRate } from './lograte.ts';
 import { report } from './report.ts';
 
 const MARKER = new Uint8Array(4);
@@ -43,6 +44,7 @@ export class Gateway {
   readonly watchers = new Set<(event: Event) => void>();
   readonly #io: Io;
   readonly #keys: KeyExchanges;
+  readonly #rate = new LogRate();
   /** When a connection is tried again, by its place in `#names`. */
   readonly #retries = new Timers();
   readonly #names: readonly string[];
@@ -163,7 +165,7 @@ export class Gateway {
         return;
       case 'generate':
       case 'agree':
-        return this.#keys.run(effect);
+        return this.#keys.run(effect, this.#isStranger(effect.job.session));
       case 'install':
       case 'activate':
       case 'remove':
@@ -172,6 +174,11 @@ export class Gateway {
       case 'event':
         return this.#event(effect.event);
     }
+  }
+
+  #isStranger(id: SessionId): boolean {
+    const state = this.endpoint.session(id)?.state;
+    return state !== undefined && !state.original && state.phase === 'init';
   }
 
   #send(bytes: Uint8Array, local: SocketAddress, remote: SocketAddress): void {
@@ -192,8 +199,12 @@ export class Gateway {
   }
 
   #event(event: Event): void {
-    const session = this.endpoint.session(event.session);
-    report(this.log, event, session ? formatSocketAddress(session.state.remote) : undefined);
+    const remote = 'remote' in event ? event.remote : this.endpoint.session(event.session)?.state.remote;
+    const left = byStranger(event) ? this.#rate.admit(this.now(), kindOf(event)) : 0;
+    if (left !== undefined) {
+      const log = left > 0 ? this.log.child({ suppressed: left }) : this.log;
+      report(log, event, remote ? formatSocketAddress(remote) : undefined);
+    }
     const life = this.lives.get(event.conn);
     const actions = life?.event(this.now(), event) ?? [];
     for (const watcher of [...this.watchers]) watcher(event);
@@ -264,6 +275,16 @@ export class Gateway {
     }
     this.run(this.endpoint.tick(now));
   }
+}
+
+/** Whoever reaches our ports can bring it about, as often as he likes. */
+function byStranger(event: Event): boolean {
+  if (event.kind === 'session-closed') return !event.established;
+  return event.kind === 'note' || (event.kind === 'session-started' && !event.initiator);
+}
+
+function kindOf(event: Event): string {
+  return 'reason' in event ? `${event.kind} ${event.reason.code}` : event.kind;
 }
 
 /** The only address of a pattern list, if it has just one. */

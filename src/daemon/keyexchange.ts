@@ -21,7 +21,7 @@ const CHEAP: ReadonlySet<number> = new Set([
   KE.CURVE448,
 ]);
 
-/** SECURITY D: what waits beyond this is dropped; the peer asks again. */
+/** SECURITY D: of strangers' work, what waits beyond this is dropped; whoever is honest asks again. */
 const QUEUE = 64;
 
 export function solve(work: KeyWork): Answer {
@@ -36,7 +36,9 @@ export class KeyExchanges {
   readonly #answer: (answer: Answer) => void;
   readonly #idle: Worker[] = [];
   readonly #busy = new Set<Worker>();
-  readonly #waiting: KeyWork[] = [];
+  /** Of sessions that stand, and of those that we begin: as much as there are sessions. It goes first. */
+  readonly #known: KeyWork[] = [];
+  readonly #strangers: KeyWork[] = [];
   /** Work that found no place. */
   dropped = 0;
 
@@ -44,26 +46,29 @@ export class KeyExchanges {
     this.#answer = answer;
   }
 
-  run(work: KeyWork): void {
+  /** `stranger`: the work is for somebody who has not said yet who he is. */
+  run(work: KeyWork, stranger: boolean): void {
     if (CHEAP.has(work.group)) return this.#answer(solve(work));
-    if (this.#waiting.length >= QUEUE) {
+    if (stranger && this.#strangers.length >= QUEUE) {
       this.dropped++;
       return;
     }
-    this.#waiting.push(work);
+    (stranger ? this.#strangers : this.#known).push(work);
     this.#next();
   }
 
   async close(): Promise<void> {
-    this.#waiting.length = 0;
+    this.#known.length = 0;
+    this.#strangers.length = 0;
     await Promise.all([...this.#idle, ...this.#busy].map((worker) => worker.terminate()));
   }
 
   #next(): void {
-    const work = this.#waiting[0];
+    const queue = this.#known.length > 0 ? this.#known : this.#strangers;
+    const work = queue[0];
     const worker = work && (this.#idle.pop() ?? this.#start());
     if (!work || !worker) return;
-    this.#waiting.shift();
+    queue.shift();
     this.#busy.add(worker);
     worker.postMessage(work);
   }

@@ -25,11 +25,16 @@ function troubling(event: Event): boolean {
 
 /** The reason's parts beside the event's, so that a log can be searched by them. */
 function flat(event: Record<string, unknown>): Record<string, unknown> {
-  const { reason, session, remote, since: _since, ...rest } = event as { reason?: Reason } & Record<string, unknown>;
+  const {
+    reason,
+    session,
+    remote: _remote,
+    since: _since,
+    ...rest
+  } = event as { reason?: Reason } & Record<string, unknown>;
   return {
     ...rest,
     ...(session === 0 ? {} : { ike: session }),
-    ...(remote === undefined ? {} : { remote }),
     ...(reason ? fields(reason) : {}),
   };
 }
@@ -67,6 +72,8 @@ export function sentence(event: Event): string {
       return `child ${event.child} failed: ${event.reason.text}`;
     case 'no-answer':
       return 'no answer yet: sent again';
+    case 'answered':
+      return 'the peer answers again';
     case 'peer-moved':
       return `the peer moved to ${formatSocketAddress(event.remote)}`;
     case 'note':

@@ -15,6 +15,7 @@ import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
+import { selfTest } from './selftest.ts';
 
 /** What `espalier daemon` was told. */
 export interface DaemonOptions {
@@ -40,6 +41,7 @@ const STOP_GRACE = 2000;
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const log = pino({ level: options.logLevel, base: { pid: process.pid } });
+  if (!sound(log)) return 1;
   const config = read(options, log);
   if (!config) return 2;
   const io = open(options, log);
@@ -75,6 +77,18 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   closeIo(io);
   log.info({ event: 'stopped' }, 'stopped');
   return 0;
+}
+
+function sound(log: Logger): boolean {
+  try {
+    selfTest();
+    return true;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    log.fatal({ event: 'start-failed', err: error }, text);
+    process.stderr.write(`${text}\n`);
+    return false;
+  }
 }
 
 function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | undefined {

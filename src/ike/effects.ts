@@ -98,6 +98,8 @@ export type Event =
   | { readonly kind: 'session-rekeyed'; readonly session: SessionId; readonly conn: string; readonly by: SessionId }
   | {
       readonly kind: 'session-closed';
+      /** The peer, where there was one: the session cannot be asked any more. */
+      readonly remote?: SocketAddress;
       readonly session: SessionId;
       readonly conn: string;
       readonly established: boolean;
@@ -136,5 +138,7 @@ export type Event =
     }
   /** A request of ours was sent again: the peer has been silent since then. */
   | { readonly kind: 'no-answer'; readonly session: SessionId; readonly conn: string; readonly since: Millis }
+  /** An answer came after all. */
+  | { readonly kind: 'answered'; readonly session: SessionId; readonly conn: string }
   | { readonly kind: 'peer-moved'; readonly session: SessionId; readonly conn: string; readonly remote: SocketAddress }
   | { readonly kind: 'note'; readonly session: SessionId; readonly conn: string; readonly reason: Reason };

@@ -8,12 +8,22 @@ import type { SocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { Child, Connection, Millis, SharedKey } from './connection.ts';
 import type { Answer, Effect, SessionId } from './effects.ts';
-import { sameIdentity } from './identity.ts';
+import { Unfinished } from './fragment.ts';
+import { Parties } from './parties.ts';
 import type { Reason } from './reason.ts';
 import { groupsOf } from './select.ts';
 import { Timers } from './timers.ts';
 import { resolveTs } from './ts.ts';
-import { createTask, deleteChild, expireChild, findChild, rekeyChild, replaceBy } from './v2/children.ts';
+import {
+  childrenOf,
+  createTask,
+  deleteChild,
+  expireChild,
+  findChild,
+  policyOf,
+  rekeyChild,
+  replaceBy,
+} from './v2/children.ts';
 import { Doorman } from './v2/doorman.ts';
 import { notify } from './v2/payloads.ts';
 import { Session } from './v2/session.ts';
@@ -48,20 +58,23 @@ export class Endpoint {
   readonly #children = new Map<number, SessionId>();
   readonly #spis = new Set<number>();
   readonly #reqids = new Map<string, number>();
+  readonly #parties = new Parties();
   readonly #timers = new Timers();
   readonly #counters = new Map<string, number>();
   readonly #world: World;
   #connections = new Map<string, Connection>();
-  #sharedKeys: readonly SharedKey[];
+  /** The same. Both lists are frozen: indexes are kept of such. */
+  #list: readonly Connection[] = [];
+  #sharedKeys: readonly SharedKey[] = [];
   #effects: Effect[] = [];
   readonly #touched = new Set<Session>();
   #ids = 0;
   #serial = 0;
+  #lastReqid = 0;
   #stray = { second: 0, answers: 0 };
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    this.#sharedKeys = options.sharedKeys;
     this.configure(options.connections, options.sharedKeys);
     this.#world = this.#makeWorld();
     this.#doorman = new Doorman(this.#world);
@@ -69,7 +82,8 @@ export class Endpoint {
 
   configure(connections: readonly Connection[], sharedKeys: readonly SharedKey[]): void {
     this.#connections = new Map(connections.map((conn) => [conn.name, conn]));
-    this.#sharedKeys = sharedKeys;
+    this.#list = Object.freeze([...this.#connections.values()]);
+    this.#sharedKeys = Object.freeze([...sharedKeys]);
   }
 
   // --- inputs ------------------------------------------------------------------------------------------------------
@@ -87,7 +101,7 @@ export class Endpoint {
 
   #receive(now: Millis, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const header = decodeHeader(datagram);
-    if (header.major !== 2) return this.#wrongVersion(now, header, from, to);
+    if (header.major !== 2) return this.#wrongVersion(now, header, datagram.length, from, to);
     const message = parseMessage(datagram);
     const ours = header.initiator ? header.spiR : header.spiI;
     if (ours.every((byte) => byte === 0)) return this.#stranger(now, message, datagram, from, to);
@@ -101,15 +115,19 @@ export class Endpoint {
     const { exchange, response, initiator, messageId } = message.header;
     const first = exchange === EXCHANGE.IKE_SA_INIT && !response && initiator && messageId === 0;
     if (!first || message.encrypted) return this.#count('unexpected-init');
+    // Our own message come back: with one identity and one key for all, we would make a tunnel with ourselves.
+    if (this.#bySpi.get(hex(message.header.spiI))?.state.original) return this.#count('reflected');
     this.#doorman.greet(now, message, datagram, from, to);
   }
 
   /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us. */
-  #wrongVersion(now: Millis, header: Header, from: SocketAddress, to: SocketAddress): void {
+  #wrongVersion(now: Millis, header: Header, length: number, from: SocketAddress, to: SocketAddress): void {
     this.#count(`version-${header.major}`);
-    if (header.major < 3 || header.response || !this.#mayAnswer(now)) return;
+    if (header.major < 3 || header.response) return;
     const fields = { ...header, initiator: !header.initiator, response: true };
     const bytes = encodeMessage(fields, [notify(NOTIFY.INVALID_MAJOR_VERSION)]);
+    // Whoever is named as the sender gets no more than was sent in his name.
+    if (bytes.length > length || !this.#mayAnswer(now)) return;
     this.#effects.push({ type: 'send', local: to, remote: from, bytes });
   }
 
@@ -266,6 +284,16 @@ export class Endpoint {
     return this.#sessions.size;
   }
 
+  /** What is kept: nothing of it once the last session is forgotten. */
+  get held(): { sessions: number; spis: number; children: number; halfOpen: number } {
+    return {
+      sessions: this.#bySpi.size,
+      spis: this.#spis.size,
+      children: this.#children.size,
+      halfOpen: this.#doorman.size,
+    };
+  }
+
   /** All sessions as plain data. */
   export(): SessionState[] {
     return structuredClone([...this.#sessions.values()].map(({ state }) => state));
@@ -287,6 +315,8 @@ export class Endpoint {
     this.#ids = Math.max(this.#ids, child.id);
     this.#spis.add(child.spiIn);
     this.#children.set(child.id, state.id);
+    this.#reqids.set(policyOf(state.conn, child), child.reqid);
+    this.#lastReqid = Math.max(this.#lastReqid, child.reqid);
   }
 
   // --- inside ----------------------------------------------------------------------------------------------------------
@@ -346,6 +376,7 @@ export class Endpoint {
     const session = new Session(state, this.#world);
     this.#sessions.set(state.id, session);
     this.#bySpi.set(hex(session.ourSpi), session);
+    if (state.remoteId) this.#parties.add(session);
     this.#touched.add(session);
     return session;
   }
@@ -354,6 +385,7 @@ export class Endpoint {
     this.#sessions.delete(session.state.id);
     this.#bySpi.delete(hex(session.ourSpi));
     this.#doorman.forget(session);
+    this.#parties.remove(session);
     this.#touched.add(session);
     for (const key of Object.values(session.state.keys ?? {})) key.fill(0);
   }
@@ -383,7 +415,8 @@ export class Endpoint {
       port,
       natPort,
       rawEsp,
-      connections: () => [...this.#connections.values()],
+      unfinished: new Unfinished(),
+      connections: () => this.#list,
       connection: (name) => this.#connections.get(name),
       sharedKeys: () => this.#sharedKeys,
       effect: (effect) => void this.#effects.push(effect),
@@ -398,13 +431,14 @@ export class Endpoint {
       reqid: (policy) => this.#reqid(policy),
       takeIkeSpi: () => this.#takeIkeSpi(),
       add: (state) => this.#add(state),
-      session: (id) => this.#sessions.get(id),
+      session: (id) => this.#reach(id),
       own: (child, session) => this.#own(child, session),
       disown: (child) => void this.#children.delete(child),
-      firstContact: (session) => !this.#others(session).some((other) => sameParties(session, other)),
+      firstContact: (session) => this.#parties.others(session).length === 0,
       established: (now, session, initialContact) => this.#established(now, session, initialContact),
       replace: (now, session) => this.#replace(now, session),
       forget: (session) => this.#forget(session),
+      inherit: (from, to) => this.#inherit(from, to),
     };
   }
 
@@ -414,27 +448,29 @@ export class Endpoint {
     if (session) this.#touched.add(session);
   }
 
+  /** A session that another one reaches for may get another deadline by that. */
+  #reach(id: SessionId): Session | undefined {
+    const session = this.#sessions.get(id);
+    if (session) this.#touched.add(session);
+    return session;
+  }
+
   #reqid(policy: string): number {
     const known = this.#reqids.get(policy);
     if (known !== undefined) return known;
-    const fresh = this.#reqids.size + 1;
+    const fresh = ++this.#lastReqid;
     this.#reqids.set(policy, fresh);
     return fresh;
-  }
-
-  #others(session: Session): Session[] {
-    return [...this.#sessions.values()].filter((other) => {
-      const { phase, conn } = other.state;
-      return other !== session && phase === 'established' && conn === session.state.conn;
-    });
   }
 
   #established(now: Millis, session: Session, initialContact: boolean): void {
     const { state } = session;
     const old = state.replaces === undefined ? undefined : this.#sessions.get(state.replaces);
     if (old) this.#close(now, old, { code: 'replaced', text: 'replaced by a new IKE SA' });
-    for (const other of this.#others(session)) {
-      if (other === old || !sameParties(session, other) || other.state.successor !== undefined) continue;
+    const others = this.#parties.others(session);
+    this.#parties.add(session);
+    for (const other of others) {
+      if (other === old || other.state.successor !== undefined) continue;
       if (initialContact) {
         // The peer has no other SA with us (RFC 7296 §2.4): there is nobody left to send a Delete to.
         this.#touched.add(other);
@@ -450,13 +486,33 @@ export class Endpoint {
     const reason: Reason = { code: 'replaced', text: 'another IKE SA with the same peer stays' };
     const { unique } = session.conn;
     if (unique === 'never') return;
-    if (unique === 'replace') return this.#close(now, other, reason);
-    if (unique === 'keep' && !session.state.original) return this.#close(now, session, reason);
-    const { lowestNonce: mine, original } = session.state;
-    const { lowestNonce: yours } = other.state;
-    if (original === other.state.original || !mine || !yours) return;
-    const loser = compare(mine, yours) < 0 ? session : other;
-    if (loser.state.original) this.#close(now, loser, reason);
+    if (unique === 'replace') return this.#yield(now, other, session, reason);
+    // From the same address it may be a reauthentication, which makes the new SA before it breaks the old one.
+    const elsewhere = session.state.remote.ip !== other.state.remote.ip;
+    if (unique === 'keep' && elsewhere && !session.state.original) return this.#yield(now, session, other, reason);
+    // One of them may have been rekeyed at one end and not yet at the other: what counts is how they began.
+    const [mine, yours] = [session.state.first ?? session.state, other.state.first ?? other.state];
+    if (mine.original === yours.original || !mine.lowestNonce || !yours.lowestNonce) return;
+    const lost = compare(mine.lowestNonce, yours.lowestNonce) < 0;
+    if (lost ? mine.original : yours.original) {
+      this.#yield(now, lost ? session : other, lost ? other : session, reason);
+    }
+  }
+
+  /** What we wanted of the one that goes is asked for on the one that stays, unless the peer wants the same. */
+  #yield(now: Millis, loser: Session, winner: Session, reason: Reason): void {
+    const names = loser.state.original ? childrenOf(loser.state) : [];
+    this.#close(now, loser, reason);
+    this.#touched.add(winner);
+    const { local, remote } = winner.state;
+    for (const child of winner.conn.children) {
+      if (names.includes(child.name)) winner.enqueue(now, createTask(winner, want(child, local.ip, remote.ip)));
+    }
+  }
+
+  /** Whoever is to take over from a session that was rekeyed takes over from its successor. */
+  #inherit(from: SessionId, to: SessionId): void {
+    for (const { state } of this.#sessions.values()) if (state.replaces === from) state.replaces = to;
   }
 
   #close(now: Millis, session: Session, reason: Reason): void {
@@ -466,9 +522,10 @@ export class Endpoint {
 
   #replace(now: Millis, session: Session): void {
     const { state, conn } = session;
-    const names = state.children.filter((child) => child.successor === undefined).map((child) => child.name);
-    const next = this.#initiate(now, conn, state.local.ip, state.remote.ip, [...new Set(names)]);
+    const next = this.#initiate(now, conn, state.local.ip, state.remote.ip, childrenOf(state));
     next.state.replaces = state.id;
+    // A peer behind a NAT is reached where it is now, and nowhere else.
+    if (state.natRemote) Object.assign(next.state, { local: state.local, remote: state.remote });
   }
 }
 
@@ -479,13 +536,4 @@ function want(child: Child, local: string, remote: string): Want {
     remoteTs: resolveTs(child.remoteTs, remote),
     further: 0,
   };
-}
-
-function sameParties(a: Session, b: Session): boolean {
-  const { localId, remoteId } = a.state;
-  const other = b.state;
-  if (!localId || !other.localId || !sameIdentity(localId, other.localId)) return false;
-  // Before the peer has said who it is, the address must do.
-  if (!remoteId || !other.remoteId) return a.state.remote.ip === other.remote.ip;
-  return sameIdentity(remoteId, other.remoteId);
 }

@@ -1,12 +1,15 @@
 // Puts the fragments of one message together again (RFC 7383 §2.6). Fragments come in decrypted: only the peer can make
-// us keep any. Memory and time are bounded by a message.
+// us keep any. Memory and time are bounded by a message, and memory by a sum over all sessions, because before IKE_AUTH
+// anybody may be the peer.
 
 import type { Millis } from './connection.ts';
-import type { Reassembly } from './v2/state.ts';
+import type { Reassembly, SessionState } from './v2/state.ts';
 
 export const MAX_FRAGMENTS = 64;
 export const MAX_BYTES = 65_536;
 export const LIFETIME: Millis = 30_000;
+/** Of all sessions together. */
+export const MAX_TOTAL = 4 * 2 ** 20;
 
 export interface Fragment {
   readonly id: number;
@@ -55,4 +58,40 @@ function whole({ parts, bytes }: Reassembly): Uint8Array {
     at += part.length;
   }
   return text;
+}
+
+/** The sessions that wait for fragments, the oldest first. */
+export class Unfinished {
+  readonly #states = new Set<SessionState>();
+  /** At least what they keep: what has been finished since is still in it. */
+  #bytes = 0;
+
+  /** `state` keeps so many bytes more. Where that is too much in all, those who are not known yet lose theirs. */
+  add(state: SessionState, bytes: number): void {
+    this.#states.add(state);
+    this.#bytes += bytes;
+    if (this.#bytes > MAX_TOTAL) this.#trim();
+  }
+
+  #trim(): void {
+    this.#bytes = 0;
+    for (const state of this.#states) {
+      const bytes = bytesOf(state);
+      if (bytes === 0) this.#states.delete(state);
+      this.#bytes += bytes;
+    }
+    const strangers = [...this.#states].filter(({ establishedAt }) => establishedAt === undefined);
+    for (const state of [...strangers, ...this.#states]) {
+      // A quarter of it at once, so that the next fragment does not lead here again.
+      if (this.#bytes <= (MAX_TOTAL / 4) * 3) return;
+      this.#bytes -= bytesOf(state);
+      this.#states.delete(state);
+      delete state.requestParts;
+      delete state.responseParts;
+    }
+  }
+}
+
+function bytesOf({ requestParts, responseParts }: SessionState): number {
+  return (requestParts?.bytes ?? 0) + (responseParts?.bytes ?? 0);
 }

@@ -111,6 +111,13 @@ function lower(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }
 
+/** One text for all identities that are the same; undefined for those that equal nothing. */
+export function identityKey({ type, data }: Identity): string | undefined {
+  if (type === ANY_ID.type) return undefined;
+  const folds = type === ID.FQDN || type === ID.RFC822_ADDR;
+  return `${type}:${hex(folds ? data.map(lower) : data)}`;
+}
+
 export function matchesIdentity(pattern: IdentityPattern, id: Identity): boolean {
   return pattern.kind === 'any' || sameIdentity(pattern.id, id);
 }

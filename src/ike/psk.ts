@@ -3,7 +3,7 @@
 
 import type { Ip } from '../bytes/ip.ts';
 import type { SharedKey } from './connection.ts';
-import { ANY_ID, identityOfAddress, sameIdentity } from './identity.ts';
+import { ANY_ID, identityKey, identityOfAddress, sameIdentity } from './identity.ts';
 import type { Identity } from './wire/payload.ts';
 
 export interface KeyQuery {
@@ -26,9 +26,15 @@ export function findSharedKey(keys: readonly SharedKey[], query: KeyQuery): Shar
     remote: query.remoteId,
     remoteAddress: identityOfAddress(query.remoteIp),
   };
+  const ours = keysOf(keys, sides.local);
+  const theirs = keysOf(keys, sides.remote);
+  // Nothing beats a key that names both. One that names the peer beats all that do not, by identity before address.
+  const both = ours && theirs && inBoth(ours, theirs);
+  if (both) return both;
+  const named = theirs ?? keysOf(keys, sides.remoteAddress) ?? keys;
   let best: SharedKey | undefined;
   let bestScore = -1;
-  for (const key of keys) {
+  for (const key of named) {
     const score = scoreOf(key.owners, sides);
     if (score !== undefined && score > bestScore) {
       best = key;
@@ -36,6 +42,39 @@ export function findSharedKey(keys: readonly SharedKey[], query: KeyQuery): Shar
     }
   }
   return best;
+}
+
+type Keys = ReadonlySet<SharedKey>;
+
+/** By owner, because gateways have thousands. Frozen lists alone: a key that was taken away must not live on here. */
+const indexes = new WeakMap<readonly SharedKey[], ReadonlyMap<string, Keys>>();
+
+function keysOf(keys: readonly SharedKey[], owner: Identity | undefined): Keys | undefined {
+  const text = owner && identityKey(owner);
+  if (text === undefined || !Object.isFrozen(keys)) return undefined;
+  const index = indexes.get(keys) ?? indexByOwner(keys);
+  indexes.set(keys, index);
+  return index.get(text);
+}
+
+function indexByOwner(keys: readonly SharedKey[]): ReadonlyMap<string, Keys> {
+  const index = new Map<string, Set<SharedKey>>();
+  for (const key of keys) {
+    for (const owner of key.owners) {
+      const text = identityKey(owner);
+      if (text === undefined) continue;
+      const owned = index.get(text) ?? new Set();
+      index.set(text, owned.add(key));
+    }
+  }
+  return index;
+}
+
+/** The first that is in both: a set keeps the order of the file. */
+function inBoth(a: Keys, b: Keys): SharedKey | undefined {
+  const [fewer, more] = a.size < b.size ? [a, b] : [b, a];
+  for (const key of fewer) if (more.has(key)) return key;
+  return undefined;
 }
 
 interface Sides {

@@ -245,6 +245,8 @@ export interface AuthFailure {
   readonly remoteId?: Identity | undefined;
   /** Whom the connection expects. */
   readonly expected?: IdentityPattern | undefined;
+  /** Whom the peer asks for, where that is not us. */
+  readonly wanted?: Identity | undefined;
   readonly key?: SharedKey | undefined;
   /** The connection, or its `id`. */
   readonly where?: Place | undefined;
@@ -279,6 +281,7 @@ export function reasonAuth(failure: AuthFailure): Reason {
         remedy: `set the same pre-shared key on both sides${at(key?.place)}`,
       };
     case 'unknown-id': {
+      if (failure.wanted) return { ...shared, ...askedFor(failure.wanted, us, them, where) };
       const wanted = expected?.kind === 'is' ? describeIdentity(expected.id) : undefined;
       return {
         ...shared,
@@ -295,6 +298,15 @@ export function reasonAuth(failure: AuthFailure): Reason {
         remedy: `add a secret whose owners are ${localId ? formatIdentity(localId) : 'our address'} and ${remoteId ? formatIdentity(remoteId) : "the peer's identity"}`,
       };
   }
+}
+
+function askedFor(wanted: Identity, us: string, them: string, where: Place | undefined) {
+  return {
+    want: [us],
+    got: [describeIdentity(wanted)],
+    text: `the peer ${them} asks for ${describeIdentity(wanted)}; we are ${us}`,
+    remedy: `set the local \`id\`${at(where)} to ${formatIdentity(wanted)}, or change whom the peer expects`,
+  };
 }
 
 /** Which secret it was, by its owners and place. */

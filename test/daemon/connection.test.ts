@@ -100,6 +100,7 @@ test('a refusal is not repeated at once: it would be refused again', () => {
   stage.up();
   stage.fails(REFUSED, 20);
   assert.equal(stage.state, 'phase1-failed');
+  assert.equal(stage.childState, 'phase1-failed');
   assert.equal(stage.life.status(20).reason.code, 'no-proposal');
   stage.wait();
   assert.deepEqual(stage.attempts, [0, 12_020]);
@@ -200,4 +201,26 @@ test('asking again after a failure starts anew and forgets the old answer', () =
   stage.up();
   assert.equal(stage.state, 'connecting');
   assert.equal(stage.life.status(stage.now).reason.code, 'ok');
+});
+
+test('from the first retransmission on, the state says for how long there has been no answer', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.now = 1000;
+  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0 });
+  assert.equal(stage.life.status(1000).reason.text, 'no answer from the peer for 1 s');
+  assert.equal(stage.life.status(4000).reason.text, 'no answer from the peer for 4 s');
+  assert.equal(stage.state, 'connecting');
+  stage.comes();
+  assert.equal(stage.life.status(5000).reason.code, 'ok');
+});
+
+test('a connected peer that answers again after a silence is no longer called silent', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.comes();
+  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0 });
+  assert.equal(stage.life.status(1000).reason.code, 'no-answer');
+  stage.tell({ kind: 'answered', session: 1, conn: 'gw' });
+  assert.equal(stage.life.status(2000).reason.code, 'ok');
 });

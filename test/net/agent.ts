@@ -8,7 +8,7 @@ import { SystemError } from '../../src/net/error.ts';
 import { openRawEsp } from '../../src/net/raw.ts';
 import { openHost, openRoutes } from '../../src/net/route.ts';
 import { openTun } from '../../src/net/tun.ts';
-import type { RawEsp, Tun, UdpPort, Routes } from '../../src/net/types.ts';
+import type { RawEsp, Routes, Tun, UdpPort } from '../../src/net/types.ts';
 import { openUdp } from '../../src/net/udp.ts';
 
 export interface Request {

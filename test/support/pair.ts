@@ -36,6 +36,14 @@ export interface Wire {
   tamper: ((bytes: Uint8Array, from: Side, to: Side) => Uint8Array | undefined) | undefined;
 }
 
+/** Which datagrams a test means. */
+export type Match = (bytes: Uint8Array, from: Side) => boolean;
+
+interface Hold {
+  readonly match: Match;
+  readonly kept: (() => void)[];
+}
+
 interface Flying {
   readonly at: Millis;
   readonly order: number;
@@ -115,6 +123,7 @@ export class Side {
 
   #run(effect: Effect): void {
     const { pair } = this;
+    pair.watch?.(effect, this);
     switch (effect.type) {
       case 'send':
         this.sent.push({ at: pair.now, bytes: effect.bytes, remote: effect.remote, local: effect.local });
@@ -204,9 +213,14 @@ export class Pair {
   now: Millis = 1_000_000;
   /** Every datagram in the order sent: `12 left> CREATE_CHILD_SA request 3`. */
   readonly log: string[] = [];
+  /** Hears every datagram as it is sent. */
+  listener: ((bytes: Uint8Array, from: Side) => void) | undefined;
+  /** Sees every effect before it is carried out. */
+  watch: ((effect: Effect, side: Side) => void) | undefined;
   readonly flow = { sent: 0, lost: 0, refused: 0 };
   readonly #start = this.now;
-  #flying: Flying[] = [];
+  readonly #holds = new Set<Hold>();
+  readonly #flying = new Flight();
   #order = 0;
 
   constructor(left: SideOptions, right: SideOptions, seed = 1) {
@@ -222,6 +236,7 @@ export class Pair {
     this.log.push(
       `${this.now - this.#start} ${from.name}> ${exchangeName(header.exchange)} ${direction} ${header.messageId}`,
     );
+    this.listener?.(bytes, from);
     const to = from.other;
     const tampered = wire.tamper ? wire.tamper(bytes, from, to) : bytes;
     if (!tampered || wire.cut || bytes.length > wire.mtu || dice.chance(wire.loss)) return;
@@ -229,16 +244,33 @@ export class Pair {
     const source = translate(from, local);
     const target = back(to, remote);
     if (!target) return;
+    const arrive = () => to.run(to.endpoint.receive(this.now, tampered.slice(), source, target));
+    const hold = this.#holds.size > 0 && [...this.#holds].find(({ match }) => match(bytes, from));
+    if (hold) return void hold.kept.push(arrive);
     for (let i = 0; i < copies; i++) {
       const more = wire.reorder > 0 ? dice.below(wire.reorder + 1) : 0;
-      this.later(wire.delay + more, () => {
-        to.run(to.endpoint.receive(this.now, tampered.slice(), source, target));
-      });
+      this.later(wire.delay + more, arrive);
     }
   }
 
+  /** Keeps the datagrams that match, repetitions too, until the function returned is called: then the first arrives. */
+  hold(match: Match): () => void {
+    const hold: Hold = { match, kept: [] };
+    this.#holds.add(hold);
+    return () => {
+      this.#holds.delete(hold);
+      const [first] = hold.kept;
+      if (first) this.later(this.wire.delay, first);
+    };
+  }
+
+  /** A datagram from anywhere, as a stranger on the way may send it. */
+  inject(to: Side, bytes: Uint8Array, from: SocketAddress, port = 500): void {
+    to.run(to.endpoint.receive(this.now, bytes, from, { ip: to.options.ip, port }));
+  }
+
   later(wait: Millis, run: () => void): void {
-    this.#flying.push({ at: this.now + wait, order: this.#order++, run });
+    this.#flying.add({ at: this.now + wait, order: this.#order++, run });
   }
 
   /** Runs everything that happens within this time. */
@@ -250,14 +282,15 @@ export class Pair {
 
   /** The next thing that happens until `end`; false when there is none. */
   step(end: Millis): boolean {
-    const next = this.#next();
+    const next = this.#flying.first;
     const { left, right } = this;
-    const deadlines = [next?.at, left.endpoint.deadline(), right.endpoint.deadline()];
-    const at = Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
+    const never = Number.POSITIVE_INFINITY;
+    const due = Math.min(left.endpoint.deadline() ?? never, right.endpoint.deadline() ?? never);
+    const at = Math.min(next?.at ?? never, due);
     if (at > end) return false;
     this.now = Math.max(this.now, at);
     if (next && next.at <= this.now) {
-      this.#flying = this.#flying.filter((other) => other !== next);
+      this.#flying.take();
       next.run();
       return true;
     }
@@ -268,12 +301,9 @@ export class Pair {
     return true;
   }
 
-  #next(): Flying | undefined {
-    let first: Flying | undefined;
-    for (const flying of this.#flying) {
-      if (!first || flying.at < first.at || (flying.at === first.at && flying.order < first.order)) first = flying;
-    }
-    return first;
+  /** Datagrams and answers that are under way. */
+  get flying(): number {
+    return this.#flying.size;
   }
 
   /** Both sides up with all children of left's connection. */
@@ -311,6 +341,53 @@ export class Pair {
   faults(): string[] {
     return [...this.left.plane.faults, ...this.right.plane.faults];
   }
+}
+
+/** What is under way, the next thing to happen first: a binary heap. */
+class Flight {
+  readonly #heap: Flying[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  get first(): Flying | undefined {
+    return this.#heap[0];
+  }
+
+  add(flying: Flying): void {
+    const heap = this.#heap;
+    let i = heap.push(flying) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      const above = heap[parent];
+      if (!above || before(above, flying)) break;
+      heap[i] = above;
+      i = parent;
+    }
+    heap[i] = flying;
+  }
+
+  take(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (!last || heap.length === 0) return;
+    let i = 0;
+    for (;;) {
+      const one = heap[2 * i + 1];
+      const two = heap[2 * i + 2];
+      const right = one && two && before(two, one);
+      const child = right ? two : one;
+      if (!child || before(last, child)) break;
+      heap[i] = child;
+      i = 2 * i + (right ? 2 : 1);
+    }
+    heap[i] = last;
+  }
+}
+
+function before(a: Flying, b: Flying): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 function translate(side: Side, local: SocketAddress): SocketAddress {

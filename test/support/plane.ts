@@ -2,7 +2,7 @@
 // would be understood at the other.
 
 import { hex } from '../../src/bytes/bytes.ts';
-import type { ChildSa, Effect } from '../../src/ike/effects.ts';
+import type { ChildSa, Effect, SaKeys } from '../../src/ike/effects.ts';
 import { formatSelector } from '../../src/ike/ts.ts';
 
 export interface Packet {
@@ -10,8 +10,17 @@ export interface Packet {
   readonly key: string;
 }
 
+/** An SA with what is asked of it for every packet. */
+interface Installed {
+  readonly sa: ChildSa;
+  readonly policy: string;
+  readonly inbound: string;
+  readonly outbound: string;
+}
+
 export class Plane {
-  readonly #sas = new Map<number, ChildSa>();
+  readonly #sas = new Map<number, Installed>();
+  readonly #bySpi = new Map<number, Installed>();
   /** Ids of the SAs that have been sending, by policy, the present one last. */
   readonly #senders = new Map<string, number[]>();
   readonly lastIn = new Map<number, number>();
@@ -33,52 +42,60 @@ export class Plane {
 
   #install(sa: ChildSa): void {
     if (this.#sas.has(sa.id)) this.faults.push(`child ${sa.id} installed twice`);
-    for (const { keys, spi } of [sa.inbound, sa.outbound]) {
-      const key = `${hex(keys.encrKey)}${hex(keys.integKey)}`;
-      if (this.#keys.has(key)) this.faults.push(`the keys of SPI ${spi} were used before`);
-      this.#keys.add(key);
-    }
-    this.#sas.set(sa.id, sa);
+    if (this.#bySpi.has(sa.inbound.spi)) this.faults.push(`SPI ${sa.inbound.spi} is in use`);
+    const [inbound, outbound] = [this.#fresh(sa.inbound), this.#fresh(sa.outbound)];
+    const installed = { sa, policy: policy(sa), inbound, outbound };
+    this.#sas.set(sa.id, installed);
+    this.#bySpi.set(sa.inbound.spi, installed);
     if (sa.active) this.#activate(sa.id);
   }
 
+  #fresh({ keys, spi }: SaKeys): string {
+    const key = hex(keys.encrKey);
+    const both = `${key}${hex(keys.integKey)}`;
+    if (this.#keys.has(both)) this.faults.push(`the keys of SPI ${spi} were used before`);
+    this.#keys.add(both);
+    return key;
+  }
+
   #activate(id: number): void {
-    const sa = this.#sas.get(id);
-    if (!sa) return void this.faults.push(`child ${id} activated but not installed`);
-    const senders = this.#of(sa).filter((other) => other !== id);
+    const installed = this.#sas.get(id);
+    if (!installed) return void this.faults.push(`child ${id} activated but not installed`);
+    const senders = this.#of(installed).filter((other) => other !== id);
     senders.push(id);
-    this.#senders.set(policy(sa), senders);
+    this.#senders.set(installed.policy, senders);
   }
 
   #remove(id: number): void {
-    const sa = this.#sas.get(id);
-    if (!sa) return void this.faults.push(`child ${id} removed but not installed`);
+    const installed = this.#sas.get(id);
+    if (!installed) return void this.faults.push(`child ${id} removed but not installed`);
     this.#sas.delete(id);
-    const senders = this.#of(sa).filter((other) => other !== id);
-    this.#senders.set(policy(sa), senders);
+    this.#bySpi.delete(installed.sa.inbound.spi);
+    const senders = this.#of(installed).filter((other) => other !== id);
+    this.#senders.set(installed.policy, senders);
   }
 
-  #of(sa: ChildSa): number[] {
-    return this.#senders.get(policy(sa)) ?? [];
+  #of({ policy }: Installed): number[] {
+    return this.#senders.get(policy) ?? [];
   }
 
   /** What goes out for a policy now; undefined when nothing covers it. */
   send(now: number, key: string): Packet | undefined {
     const id = this.#senders.get(key)?.at(-1);
-    const sa = id === undefined ? undefined : this.#sas.get(id);
-    if (!sa) return undefined;
+    const installed = id === undefined ? undefined : this.#sas.get(id);
+    if (!installed) return undefined;
+    const { sa, outbound } = installed;
     this.lastOut.set(sa.id, now);
-    return { spi: sa.outbound.spi, key: hex(sa.outbound.keys.encrKey) };
+    return { spi: sa.outbound.spi, key: outbound };
   }
 
   /** The child that a packet belongs to; undefined when it would be dropped. */
   receive(now: number, packet: Packet): ChildSa | undefined {
-    for (const sa of this.#sas.values()) {
-      if (sa.inbound.spi !== packet.spi || hex(sa.inbound.keys.encrKey) !== packet.key) continue;
-      this.lastIn.set(sa.id, now);
-      return sa;
-    }
-    return undefined;
+    const installed = this.#bySpi.get(packet.spi);
+    if (installed?.inbound !== packet.key) return undefined;
+    const { sa } = installed;
+    this.lastIn.set(sa.id, now);
+    return sa;
   }
 
   policies(): string[] {
@@ -86,7 +103,7 @@ export class Plane {
   }
 
   get sas(): readonly ChildSa[] {
-    return [...this.#sas.values()];
+    return [...this.#sas.values()].map(({ sa }) => sa);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Payload, Proposal } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
 import { announce, findChild, install, spiBytes, spiNumber } from './children.ts';
 import { childFailed, closeDuplicate, copy } from './create.ts';
+import { badKeyExchange } from './init.ts';
 import { find, need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { ChildState, Incoming } from './state.ts';
@@ -20,6 +21,8 @@ import { respond } from './window.ts';
 
 /** SECURITY D: children of one IKE SA. */
 const MAX_CHILDREN = 256;
+/** Pairs of selectors in a child, unless it is configured with more: each is a policy, and the peer may name 65 025. */
+const MAX_PAIRS = 256;
 
 type IncomingCreate = Extract<Incoming, { kind: 'create' }>;
 
@@ -137,12 +140,23 @@ function candidates(
   const found: Candidate[] = [];
   for (const config of conn.children) {
     if (old && config.name !== old.name) continue;
-    const localTs = narrow(resolveTs(config.localTs, state.local.ip), tsr);
-    const remoteTs = narrow(resolveTs(config.remoteTs, state.remote.ip), tsi);
+    const ours = resolveTs(config.localTs, state.local.ip);
+    const theirs = resolveTs(config.remoteTs, state.remote.ip);
+    const localTs = narrow(ours, tsr);
+    const remoteTs = narrow(theirs, tsi);
     if (localTs.length === 0 || remoteTs.length === 0) continue;
-    found.push({ config, localTs, remoteTs, whole: sameSet(localTs, tsr) && sameSet(remoteTs, tsi) });
+    const whole = sameSet(localTs, tsr) && sameSet(remoteTs, tsi);
+    found.push({ config, ...bounded(localTs, remoteTs, Math.max(MAX_PAIRS, ours.length * theirs.length)), whole });
   }
   return [...found.filter(({ whole }) => whole), ...found.filter(({ whole }) => !whole)];
+}
+
+/** As many of them as make no more than `most` pairs: narrowing may leave out what it likes (RFC 7296 §2.9). */
+function bounded(localTs: readonly Selector[], remoteTs: readonly Selector[], most: number) {
+  if (localTs.length * remoteTs.length <= most) return { localTs, remoteTs };
+  const root = Math.floor(Math.sqrt(most));
+  const local = localTs.slice(0, Math.max(root, Math.floor(most / remoteTs.length)));
+  return { localTs: local, remoteTs: remoteTs.slice(0, Math.floor(most / local.length)) };
 }
 
 function sameSet(a: readonly Selector[], b: readonly Selector[]): boolean {
@@ -183,9 +197,7 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
   const old = rekey && session.state.children.find((child) => isNamed(child, rekey));
   const obstacle = hindrance(session, rekey, old);
   if (obstacle) return refuse(obstacle);
-  if (!find(payloads, 'SA') || !find(payloads, 'TSi') || !find(payloads, 'TSr') || !find(payloads, 'Nonce')) {
-    return refuse(notify(NOTIFY.INVALID_SYNTAX));
-  }
+  const { data: nonce } = need(payloads, 'Nonce');
   const choice = choose(session, payloads, false, old);
   if (!choice.ok) {
     childFailed(session, { child: choice.child }, { ...choice.reason, notify: notifyName(choice.kind) });
@@ -200,7 +212,7 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
     from,
     suite: chosen.selection.suite,
     proposal: { ...echoed(chosen.selection, 0), spi: chosen.selection.spi.slice() },
-    nonce: need(payloads, 'Nonce').data.slice(),
+    nonce: nonce.slice(),
     child: chosen.child,
     localTs: chosen.localTs,
     remoteTs: chosen.remoteTs,
@@ -232,7 +244,9 @@ function hindrance(
   if (old && (old.stage === 'deleting' || old.stage === 'rekeyed' || old.successor !== undefined)) {
     return notify(NOTIFY.TEMPORARY_FAILURE);
   }
-  if (!rekey && state.children.length >= MAX_CHILDREN) return notify(NOTIFY.NO_ADDITIONAL_SAS);
+  // Rekeyed children stay until the peer deletes them: it may not go on from one to the next without doing so.
+  const most = rekey || old ? 2 * MAX_CHILDREN : MAX_CHILDREN;
+  if (state.children.length >= most) return notify(NOTIFY.NO_ADDITIONAL_SAS);
   return undefined;
 }
 
@@ -244,10 +258,21 @@ export function incomingCreateAgreed(
   incoming: IncomingCreate,
   { pair, shared }: Extract<Answer, { type: 'agreed' }>,
 ): void {
-  if (shared) return accept(session, now, incoming, { pair: pair.public, shared });
-  session.world.count('bad-key-exchange');
-  respond(session, EXCHANGE.CREATE_CHILD_SA, [notify(NOTIFY.INVALID_SYNTAX)], incoming.from);
+  // What held when the request came may not hold any more.
+  const old = incoming.rekeys === undefined ? undefined : findChild(session, incoming.rekeys);
+  const gone = incoming.rekeys !== undefined && !old;
+  const obstacle = gone ? notify(NOTIFY.TEMPORARY_FAILURE) : hindrance(session, undefined, old);
+  if (!shared) return refuseKeyExchange(session, now, incoming.from);
+  if (!obstacle) return accept(session, now, incoming, { pair: pair.public, shared });
+  respond(session, EXCHANGE.CREATE_CHILD_SA, [obstacle], incoming.from);
   session.advance(now);
+}
+
+/** RFC 6989 §2.5 has it INVALID_SYNTAX, which ends the IKE SA on both sides (RFC 7296 §2.21.3). */
+export function refuseKeyExchange(session: Session, now: Millis, from: SocketAddress): void {
+  session.world.count('bad-key-exchange');
+  respond(session, EXCHANGE.CREATE_CHILD_SA, [notify(NOTIFY.INVALID_SYNTAX)], from);
+  session.over(now, { ...badKeyExchange('us'), notify: 'INVALID_SYNTAX' });
 }
 
 function accept(
@@ -272,6 +297,7 @@ function accept(
     shared: secret?.shared,
     ours: false,
     active: !old,
+    old,
   });
   const reply: Payload[] = [
     { tag: 'SA', proposals: [{ ...incoming.proposal, spi: spiBytes(spiIn) }] },

@@ -4,7 +4,7 @@ import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import { identityOfAddress, matchesIdentity, sameIdentity } from '../identity.ts';
-import { matchingConnections } from '../match.ts';
+import { namedConnections } from '../match.ts';
 import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
 import { selectProposal } from '../select.ts';
@@ -87,7 +87,10 @@ export function processAuth(session: Session, now: Millis, task: AuthTask, paylo
   const localId = state.localId ?? identityOfAddress(state.local.ip);
   const auth = find(payloads, 'AUTH');
   const idr = find(payloads, 'IDr');
-  if (!auth || !idr) return session.fail(now, authRefused(session, payloads, localId));
+  if (!auth || !idr) {
+    const reason = authRefused(session, payloads, localId);
+    return errorNotify(payloads) ? session.fail(now, reason) : session.reject(now, reason);
+  }
   const remoteId: Identity = { type: idr.id.type, data: idr.id.data.slice() };
   // By the identity that it claims: the key of another peer must not vouch for it.
   const key = sharedKey(session, localId, remoteId);
@@ -103,11 +106,7 @@ export function processAuth(session: Session, now: Millis, task: AuthTask, paylo
       key,
       by: 'us',
     });
-    // The peer believes that the SA stands: it must hear that it does not (RFC 7296 §2.21.2).
-    state.phase = 'deleting';
-    delete state.task;
-    state.queue = [{ kind: 'refuse', notify: NOTIFY.AUTHENTICATION_FAILED, reason }];
-    return session.advance(now);
+    return session.reject(now, reason);
   }
   state.remoteId = remoteId;
   authenticated(session, now, false);
@@ -159,6 +158,9 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   if (!conn || !key || !proven) {
     const localId = conn?.localId ?? identityOfAddress(state.local.ip);
     if (conn) state.conn = conn.name;
+    const asked = conn || !idr ? undefined : chooseConnection(session, remoteId, undefined);
+    if (asked && idr)
+      return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, notUs(session, asked, remoteId, idr.id));
     const kind = conn ? (key ? 'auth-failed' : 'no-psk') : 'unknown-id';
     const reason = reasonAuth({ kind, ...parties(session, localId, remoteId), key, by: 'us' });
     return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, reason);
@@ -179,6 +181,14 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   forgetInit(state);
   respond(session, EXCHANGE.IKE_AUTH, reply, from);
   session.advance(now);
+}
+
+/** The peer is known, but it wants to speak to somebody else. */
+function notUs({ state }: Session, conn: Connection, remoteId: Identity, wanted: Identity): Reason {
+  const localId = conn.localId ?? identityOfAddress(state.local.ip);
+  const where = conn.where.get('local.id') ?? conn.where.get('');
+  const place = where ? { where } : {};
+  return reasonAuth({ kind: 'unknown-id', localId, remoteId, wanted, peer: state.remote, by: 'us', ...place });
 }
 
 /** What only AUTH and the first child needed. */
@@ -204,9 +214,8 @@ function sharedKeyFor(session: Session, conn: Connection, remoteId: Identity): S
 function chooseConnection(session: Session, idi: Identity, idr: Identity | undefined): Connection | undefined {
   const { state, world } = session;
   const accepted = acceptedProposal(session);
-  const possible = matchingConnections(world.connections(), state.local.ip, state.remote.ip).filter(
+  const possible = namedConnections(world.connections(), state.local.ip, state.remote.ip, idi).filter(
     (conn) =>
-      matchesIdentity(conn.remoteId, idi) &&
       (!idr || sameIdentity(idr, conn.localId ?? identityOfAddress(state.local.ip))) &&
       selectProposal(conn.offers, [accepted], { protocol: PROTOCOL.IKE }).ok,
   );

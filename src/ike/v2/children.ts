@@ -10,7 +10,7 @@ import { formatSelector } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
 import { childKeys } from './keymat.ts';
 import type { Session } from './session.ts';
-import type { ChildState, CreateTask } from './state.ts';
+import type { ChildState, CreateTask, SessionState } from './state.ts';
 
 /** Packets of a replaced SA may still be under way for this long (strongSwan's `delete_rekeyed_delay`). */
 const LINGER: Millis = 5000;
@@ -29,6 +29,8 @@ export interface Negotiated {
   readonly ours: boolean;
   /** False when a predecessor sends until the peer is ready (RFC 7296 §2.8). */
   readonly active: boolean;
+  /** The child that it is to replace. */
+  readonly old?: ChildState | undefined;
 }
 
 export function childConfig(session: Session, name: string): Child | undefined {
@@ -44,16 +46,22 @@ export function purpose(name: string, localTs: readonly Selector[], remoteTs: re
   return `${name}|${localTs.map(formatSelector).join()}|${remoteTs.map(formatSelector).join()}`;
 }
 
+/** The policy that a child serves, whichever SA it is: what has a reqid of its own. */
+export function policyOf(conn: string, child: Pick<ChildState, 'name' | 'localTs' | 'remoteTs'>): string {
+  return `${conn}|${purpose(child.name, child.localTs, child.remoteTs)}`;
+}
+
 export function install(session: Session, now: Millis, made: Negotiated): ChildState {
   const { state, world, udp } = session;
   const config = childConfig(session, made.name);
   const { suite, keys } = state;
+  const { old } = made;
   if (!config || !suite || !keys) throw new Error(`cannot install ${made.name}`);
   const material = childKeys({ suite, keys }, made.suite, made.nonceI, made.nonceR, made.shared);
   const [outKeys, inKeys] = made.ours
     ? [material.initiator, material.responder]
     : [material.responder, material.initiator];
-  const reqid = world.reqid(`${state.conn}|${purpose(made.name, made.localTs, made.remoteTs)}`);
+  const reqid = world.reqid(policyOf(state.conn, made));
   const child: ChildState = {
     id: world.childId(),
     name: made.name,
@@ -65,6 +73,7 @@ export function install(session: Session, now: Millis, made: Negotiated): ChildS
     remoteTs: made.remoteTs,
     ours: made.ours,
     lowestNonce: lowest(made.nonceI, made.nonceR),
+    ...(old ? { first: old.first ?? { ours: old.ours, lowestNonce: old.lowestNonce } } : {}),
     installedAt: now,
     stage: 'installed',
     failures: 0,
@@ -125,11 +134,13 @@ export function announce(session: Session, child: ChildState): void {
   session.event({ kind: 'child-established', session: state.id, conn: state.conn, child: child.name, id: child.id });
 }
 
-/** `child` now sends in place of `old`. */
+/** `child` now sends in place of `old`, if it does not do so already. */
 export function replaceBy(session: Session, old: ChildState, child: ChildState): void {
   const { state } = session;
+  if (old.retired) return;
   session.world.effect({ type: 'activate', child: child.id });
   old.successor = child.id;
+  old.retired = true;
   session.event({
     kind: 'child-rekeyed',
     session: state.id,
@@ -140,11 +151,28 @@ export function replaceBy(session: Session, old: ChildState, child: ChildState):
   });
 }
 
+/** A child of a collision that never comes to send, because `by` stays. */
+export function retire(child: ChildState, by: number): void {
+  child.successor = by;
+  child.retired = true;
+}
+
+/** Who serves in a child's place now: its successor may have been replaced, too. */
+function heir(session: Session, child: ChildState): ChildState | undefined {
+  let next: ChildState | undefined = child;
+  for (let left = session.state.children.length; left > 0; left--) {
+    next = next?.successor === undefined ? undefined : findChild(session, next.successor);
+    if (next?.stage !== 'lingering') return next;
+  }
+  return undefined;
+}
+
 /** Removes a child at once, or lets it linger when a successor has taken over. */
 export function drop(session: Session, now: Millis, child: ChildState, reason: Reason): void {
   if (child.stage === 'lingering') return;
-  const replaced = child.successor !== undefined;
-  if (replaced) {
+  const successor = heir(session, child);
+  if (successor) {
+    replaceBy(session, child, successor);
     child.stage = 'lingering';
     child.removeAt = now + LINGER;
     delete child.rekeyAt;
@@ -153,6 +181,9 @@ export function drop(session: Session, now: Millis, child: ChildState, reason: R
   }
   discard(session, child);
   const { state } = session;
+  // Nothing may fall back to what this one has replaced: the peer does not listen there any more.
+  for (const other of [...state.children])
+    if (other.stage === 'lingering' && !heir(session, other)) discard(session, other);
   session.event({
     kind: 'child-closed',
     session: state.id,
@@ -166,6 +197,12 @@ export function drop(session: Session, now: Millis, child: ChildState, reason: R
 function discard(session: Session, child: ChildState): void {
   const { state, world } = session;
   state.children = state.children.filter((other) => other !== child);
+  // A peer that could not use its new child stays with the old one.
+  for (const old of state.children) {
+    if (old.successor !== child.id || old.retired || old.stage !== 'rekeyed') continue;
+    old.stage = 'installed';
+    delete old.successor;
+  }
   world.effect({ type: 'remove', child: child.id });
   world.disown(child.id);
   world.freeSpi(child.spiIn);
@@ -186,6 +223,16 @@ export function closeChildren(session: Session, reason: Reason): void {
       reason,
     });
   }
+}
+
+/** Names of the children that a session has or is to have. */
+export function childrenOf({ children, task, queue, delayed }: SessionState): string[] {
+  const tasks = [task, ...queue, ...delayed.map((one) => one.task)];
+  const wanted = tasks.flatMap((one) =>
+    one?.kind === 'create' || one?.kind === 'auth' ? (one.want?.child ?? []) : [],
+  );
+  const present = children.filter(({ successor }) => successor === undefined).map(({ name }) => name);
+  return [...new Set([...present, ...wanted])];
 }
 
 export function moveChildren(from: Session, to: Session): void {
@@ -220,7 +267,9 @@ export function expireChild(session: Session, now: Millis, child: ChildState): v
   delete child.rekeyAt;
   const { localTs, remoteTs, name } = child;
   const orphan = child.successor === undefined && child.stage !== 'deleting';
-  deleteChild(session, now, child);
+  const older = session.state.children.filter(({ stage, successor }) => stage === 'rekeyed' && successor === child.id);
+  // What it was to replace goes, too: it must not be taken for the child that is made anew.
+  for (const one of [child, ...older]) deleteChild(session, now, one);
   if (orphan && session.state.phase === 'established') {
     session.enqueue(now, createTask(session, { child: name, localTs, remoteTs, further: 0 }));
   }
@@ -230,6 +279,11 @@ export function rekeyChild(session: Session, now: Millis, child: ChildState): vo
   delete child.rekeyAt;
   const { state } = session;
   if (child.stage !== 'installed' || child.successor !== undefined || state.phase !== 'established') return;
+  // The peer that is making this child may not know yet that it has it.
+  if (state.children.some((old) => old.successor === child.id && !old.retired)) {
+    child.rekeyAt = now + LINGER;
+    return;
+  }
   const known = [state.task, ...state.queue].some((task) => task?.kind === 'create' && task.rekeys === child.id);
   if (known) return;
   const { name, localTs, remoteTs } = child;

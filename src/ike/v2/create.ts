@@ -19,8 +19,10 @@ import {
   findChild,
   install,
   lowest,
+  type Negotiated,
   purpose,
   replaceBy,
+  retire,
   spiBytes,
   spiNumber,
 } from './children.ts';
@@ -65,7 +67,7 @@ export function sendCreate(session: Session, now: Millis, task: CreateTask, pair
 
 function send(session: Session, now: Millis, task: CreateTask, pair: KeyPair | undefined): void {
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
-  if (task.rekeys !== undefined && (!old || old.stage !== 'rekeying')) return session.finish(now);
+  if (task.rekeys !== undefined && old?.stage !== 'rekeying') return session.finish(now);
   const { asked, payloads } = askChild(session, task.want, pair, { first: false, group: task.group, rekeys: old });
   task.asked = asked;
   request(session, now, EXCHANGE.CREATE_CHILD_SA, payloads);
@@ -116,6 +118,8 @@ function read(want: Want, asked: Asked, payloads: readonly Payload[], first: boo
   if (!sa || !tsi || !tsr || !(first || nonce)) return wrong('the answer lacks a payload that is needed');
   const selection = checkAnswer(asked.proposals, sa.proposals);
   if (!selection.ok || selection.spi.length !== 4) return wrong('the peer chose a proposal that was not offered');
+  // RFC 4303 §2.1: 1 to 255 are reserved; in UDP, 0 would make our ESP look like IKE.
+  if (spiNumber(selection.spi) < 256) return wrong('the peer chose a reserved SPI');
   if (!within(tsi.selectors, want.localTs) || !within(tsr.selectors, want.remoteTs)) {
     return wrong('the peer chose traffic selectors wider than those offered');
   }
@@ -160,8 +164,8 @@ export function processFirstChild(
   }
   const result = read(want, asked, payloads, true);
   if (!result.ok) {
-    world.freeSpi(asked.spi);
-    return childFailed(session, want, result.reason);
+    childFailed(session, want, result.reason);
+    return unmade(session, now, asked);
   }
   if (!state.nonceI || !state.nonceR) throw new Error('the nonces of IKE_SA_INIT are gone');
   const secrets = { nonceI: state.nonceI, nonceR: state.nonceR, shared: undefined, active: true };
@@ -183,8 +187,8 @@ export function processCreate(session: Session, now: Millis, task: CreateTask, p
   }
   const result = read(want, asked, payloads, false);
   if (!result.ok) {
-    world.freeSpi(asked.spi);
     childFailed(session, want, result.reason);
+    unmade(session, now, asked);
     return unrekeyed(session, now, task);
   }
   task.answer = result.answer;
@@ -195,9 +199,14 @@ export function processCreate(session: Session, now: Millis, task: CreateTask, p
 
 export function createAgreed(session: Session, now: Millis, task: CreateTask, shared: Uint8Array | undefined): void {
   if (shared) return created(session, now, task, shared);
-  if (task.asked) session.world.freeSpi(task.asked.spi);
   childFailed(session, task.want, badKeyExchange('peer'));
+  if (task.asked) unmade(session, now, task.asked);
   unrekeyed(session, now, task);
+}
+
+/** The peer has the child, and it is no good for us: it must be told, by the SPI that we chose. */
+function unmade(session: Session, now: Millis, asked: Asked): void {
+  session.enqueue(now, { kind: 'delete-child', children: [], spis: [asked.spi] });
 }
 
 function make(
@@ -206,7 +215,7 @@ function make(
   want: Want,
   asked: Asked,
   answer: Answered,
-  secrets: { nonceI: Uint8Array; nonceR: Uint8Array; shared: Uint8Array | undefined; active: boolean },
+  secrets: Pick<Negotiated, 'nonceI' | 'nonceR' | 'shared' | 'active' | 'old'>,
 ): ChildState {
   return install(session, now, {
     name: want.child,
@@ -237,15 +246,16 @@ function created(session: Session, now: Millis, task: CreateTask, shared: Uint8A
   // Both sides rekeyed at once: the SA with the lowest of the four nonces is closed by the side that made it, and the
   // other side closes the old one (RFC 7296 §2.8.1).
   const lost = rival && compare(lowest(asked.nonce, answer.nonce), rival.lowestNonce) < 0;
-  const child = make(session, now, want, asked, answer, { ...secrets, active: !lost });
+  const child = make(session, now, want, asked, answer, { ...secrets, active: !lost, old });
   if (lost) {
-    child.successor = rival.id;
-    if (old) {
+    retire(child, rival.id);
+    if (old && old.stage !== 'lingering') {
       old.stage = 'rekeyed';
       old.successor = rival.id;
     }
     deleteChild(session, now, child);
   } else if (old && old.stage !== 'lingering') {
+    if (rival) retire(rival, child.id);
     replaceBy(session, old, child);
     deleteChild(session, now, old);
   } else {
@@ -261,10 +271,14 @@ export function closeDuplicate(session: Session, now: Millis, child: ChildState)
   const same = purpose(child.name, child.localTs, child.remoteTs);
   for (const other of session.state.children) {
     const live = other.successor === undefined && (other.stage === 'installed' || other.stage === 'rekeying');
-    if (other === child || !live || other.ours === child.ours) continue;
+    if (other === child || !live) continue;
     if (purpose(other.name, other.localTs, other.remoteTs) !== same) continue;
-    const [loser, winner] = compare(child.lowestNonce, other.lowestNonce) < 0 ? [child, other] : [other, child];
-    if (!loser.ours) continue;
+    // One of them may have been rekeyed at one end and not yet at the other: what counts is how they began.
+    const [mine, yours] = [child.first ?? child, other.first ?? other];
+    if (mine.ours === yours.ours) continue;
+    const lost = compare(mine.lowestNonce, yours.lowestNonce) < 0;
+    if (lost ? !mine.ours : !yours.ours) continue;
+    const [loser, winner] = lost ? [child, other] : [other, child];
     replaceBy(session, loser, winner);
     deleteChild(session, now, loser);
   }
@@ -315,8 +329,9 @@ function refusedNew(session: Session, now: Millis, task: CreateTask, kind: numbe
   if (kind === NOTIFY.SINGLE_PAIR_REQUIRED && want.localTs.length + want.remoteTs.length > 2) {
     return singlePairs(session, now, want);
   }
-  if (kind === NOTIFY.TEMPORARY_FAILURE && task.restarts < MAX_POSTPONED) {
-    return session.postpone(now, { ...createTask(session, want), restarts: task.restarts + 1 });
+  const { group, postponed = 0 } = task;
+  if (kind === NOTIFY.TEMPORARY_FAILURE && postponed < MAX_POSTPONED) {
+    return session.postpone(now, { ...createTask(session, want), group, postponed: postponed + 1 });
   }
   childFailed(session, want, childRefusal(session, want, kind));
 }

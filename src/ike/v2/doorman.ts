@@ -5,7 +5,7 @@ import { same } from '../../bytes/bytes.ts';
 import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
 import type { Connection, Millis } from '../connection.ts';
 import { Cookies } from '../cookie.ts';
-import { matchingConnections } from '../match.ts';
+import { offeringConnections } from '../match.ts';
 import type { Reason } from '../reason.ts';
 import { type Selected, selectProposal, withPreferredGroup } from '../select.ts';
 import { reasonNoProposal } from '../why.ts';
@@ -25,6 +25,8 @@ const COOKIE_SOURCE = 3;
 const BLOCK_SOURCE = 5;
 const HALF_OPEN_TIME: Millis = 30_000;
 const MAX_SESSIONS = 10_000;
+/** Sessions that came to nothing and still repeat their last answer. Each has cost its peer an address and a group. */
+const MAX_FAILED = 256;
 
 interface Guest {
   readonly message: Message;
@@ -40,10 +42,16 @@ export class Doorman {
   readonly #halfOpen = new Map<Session, { readonly source: string; readonly key: string }>();
   readonly #bySource = new Map<string, number>();
   readonly #byKey = new Map<string, Session[]>();
+  /** The oldest first. */
+  readonly #failed = new Set<Session>();
 
   constructor(world: World) {
     this.#world = world;
     this.#cookies = new Cookies(world.random);
+  }
+
+  get size(): number {
+    return this.#halfOpen.size;
   }
 
   greet(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
@@ -79,7 +87,7 @@ export class Doorman {
     said: { proposals: readonly Proposal[]; group: number; ke: Uint8Array; nonce: Uint8Array },
   ): void {
     const { message, datagram, from, to } = guest;
-    const connections = matchingConnections(this.#world.connections(), to.ip, from.ip);
+    const connections = offeringConnections(this.#world.connections(), to.ip, from.ip);
     const [first] = connections;
     if (!first) {
       this.#world.count('no-connection');
@@ -168,15 +176,22 @@ export class Doorman {
     this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), session]);
   }
 
-  /** Sessions that have become established count no longer. */
+  /** Sessions that have become established, or nothing, count no longer. */
   #sweep(): void {
     for (const session of this.#halfOpen.keys()) {
-      const { phase } = session.state;
-      if (phase !== 'init' && phase !== 'auth') this.forget(session);
+      const { phase, establishedAt } = session.state;
+      if (phase === 'init' || phase === 'auth') continue;
+      this.forget(session);
+      if (establishedAt === undefined) this.#failed.add(session);
+    }
+    for (const session of this.#failed) {
+      if (this.#failed.size <= MAX_FAILED) return;
+      this.#world.forget(session);
     }
   }
 
   forget(session: Session): void {
+    this.#failed.delete(session);
     const entry = this.#halfOpen.get(session);
     if (!entry) return;
     this.#halfOpen.delete(session);

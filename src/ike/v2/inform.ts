@@ -5,7 +5,7 @@ import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { drop, findChild, replaceBy, spiBytes, spiNumber } from './children.ts';
+import { drop, findChild, retire, spiBytes, spiNumber } from './children.ts';
 import { errorNotify, has } from './payloads.ts';
 import { adoptRival } from './rekey.ts';
 import type { Session } from './session.ts';
@@ -18,9 +18,9 @@ export function sendDeleteChildren(session: Session, now: Millis, task: DeleteTa
   const leaving = task.children
     .map((id) => findChild(session, id))
     .filter((child): child is ChildState => !!child && child.stage !== 'lingering');
-  if (leaving.length === 0) return session.finish(now);
   for (const child of leaving) child.stage = 'deleting';
-  const spis = leaving.map((child) => spiBytes(child.spiIn));
+  const spis = [...leaving.map((child) => child.spiIn), ...(task.spis ?? [])].map(spiBytes);
+  if (spis.length === 0) return session.finish(now);
   request(session, now, EXCHANGE.INFORMATIONAL, [{ tag: 'D', protocol: PROTOCOL.ESP, spis }]);
 }
 
@@ -30,6 +30,7 @@ export function processDelete(session: Session, now: Millis, task: DeleteTask): 
     const child = findChild(session, id);
     if (child) drop(session, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
   }
+  for (const spi of task.spis ?? []) session.world.freeSpi(spi);
 }
 
 export function informAnswer(session: Session, now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
@@ -55,6 +56,13 @@ export function informAnswer(session: Session, now: Millis, payloads: readonly P
   session.advance(now);
 }
 
+/** The children that a payload of a request is about, by the SPIs that we send to. */
+export function namedSpis(payload: Payload): number[] {
+  if (payload.tag === 'D' && payload.protocol === PROTOCOL.ESP) return payload.spis.map(spiNumber);
+  const rekey = payload.tag === 'N' && payload.kind === NOTIFY.REKEY_SA && payload.protocol === PROTOCOL.ESP;
+  return rekey ? [spiNumber(payload.spi)] : [];
+}
+
 function named(session: Session, spiOut: number): ChildState | undefined {
   return session.state.children.find((child) => child.spiOut === spiOut && child.stage !== 'lingering');
 }
@@ -62,11 +70,14 @@ function named(session: Session, spiOut: number): ChildState | undefined {
 /** The peer has stopped sending on this child. What it put in its place takes over now. */
 function leave(session: Session, now: Millis, child: ChildState): void {
   const { task } = session.state;
-  const ours = task?.kind === 'create' && task.rekeys === child.id ? task : undefined;
-  if (ours?.rival !== undefined) child.successor = ours.rival;
-  const successor = child.successor === undefined ? undefined : findChild(session, child.successor);
-  if (successor && successor.stage !== 'lingering') replaceBy(session, child, successor);
-  else delete child.successor;
+  if (task?.kind === 'create' && task.rival !== undefined) {
+    if (task.rekeys === child.id) child.successor = task.rival;
+    // Ours stays, although its answer has not come yet. Where the old one is closed already, theirs serves, and this is
+    // its end.
+    const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
+    const redundant = task.rival === child.id && child.successor === undefined && old?.stage === 'rekeying';
+    if (redundant) retire(child, old.id);
+  }
   const reason: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
   drop(session, now, child, reason);
 }

@@ -3,17 +3,26 @@
 import { compare } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import type { KeyPair } from '../../crypto/types.ts';
-import type { Millis } from '../connection.ts';
+import type { Millis, Offer } from '../connection.ts';
 import type { Answer } from '../effects.ts';
 import type { Reason } from '../reason.ts';
-import { checkAnswer, groupsOf, offerProposals, type Suite, selectProposal, withPreferredGroup } from '../select.ts';
+import {
+  checkAnswer,
+  groupsOf,
+  offerProposals,
+  type Selection,
+  type Suite,
+  selectProposal,
+  withPreferredGroup,
+} from '../select.ts';
 import { reasonNoProposal } from '../why.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
-import type { Payload } from '../wire/payload.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, TRANSFORM } from '../wire/constants.ts';
+import type { Payload, Proposal, Transform } from '../wire/payload.ts';
+import { refuseKeyExchange } from './answer.ts';
 import { lowest } from './children.ts';
 import { badKeyExchange } from './init.ts';
 import { rekeyedKeys } from './keymat.ts';
-import { errorNotify, find, notifies, notify, wantedGroup, wantGroup } from './payloads.ts';
+import { errorNotify, find, need, notifies, notify, wantedGroup, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Incoming, SessionState, Task } from './state.ts';
 import { request, respond } from './window.ts';
@@ -35,7 +44,7 @@ export function beginRekey(session: Session, now: Millis, task: RekeyTask): void
 export function sendRekey(session: Session, now: Millis, task: RekeyTask, pair: KeyPair): void {
   if (session.state.phase !== 'established') return session.finish(now);
   task.pair = pair;
-  task.proposals = offerProposals(session.conn.offers, PROTOCOL.IKE, task.spi, {});
+  task.proposals = offerProposals(rekeyOffers(session), PROTOCOL.IKE, task.spi);
   request(session, now, EXCHANGE.CREATE_CHILD_SA, [
     { tag: 'SA', proposals: task.proposals },
     { tag: 'Nonce', data: task.nonce },
@@ -79,19 +88,27 @@ export function rekeyAgreed(session: Session, now: Millis, task: RekeyTask, shar
     shared,
   });
   delete session.state.task;
+  const taken = session.state.phase === 'rekeyed' ? session.state.successor : undefined;
+  if (taken !== undefined) return redundant(made, now, taken);
   const rival = livingRival(session, task);
   if (rival && compare(lowest(task.nonce, answer.nonce), rival.lowestNonce) < 0) {
     // The peer's SA stays; ours is closed by us, the old one by the peer (RFC 7296 §2.8.1, §2.8.2).
     session.succeeded(now, rival.session);
-    made.state.successor = rival.session.state.id;
-    return made.close(now, { code: 'replaced', text: 'both sides rekeyed; the peer’s SA stays' });
+    return redundant(made, now, rival.session.state.id);
   }
   if (rival) {
     rival.session.state.successor = made.state.id;
     rival.session.state.endAt = now + REDUNDANT_TIME;
+    delete rival.session.state.rekeyAt;
+    delete rival.session.state.reauthAt;
   }
   session.succeeded(now, made);
   session.close(now, { code: 'replaced', text: 'rekeyed' });
+}
+
+function redundant(made: Session, now: Millis, stays: number): void {
+  made.state.successor = stays;
+  made.close(now, { code: 'replaced', text: 'both sides rekeyed; the peer’s SA stays' });
 }
 
 /** The IKE SA of the peer's own rekeying, unless the peer has closed it already. */
@@ -106,7 +123,7 @@ function refused(session: Session, now: Millis, task: RekeyTask, kind: number, p
   if (kind === NOTIFY.INVALID_KE_PAYLOAD) {
     const payload = notifies(payloads, kind)[0];
     const group = payload && wantedGroup(payload);
-    const offered = group !== undefined && group !== task.group && groupsOf(conn.offers).includes(group);
+    const offered = group !== undefined && group !== task.group && groupsOf(rekeyOffers(session)).includes(group);
     if (offered && ++task.restarts <= MAX_RESTARTS) {
       task.group = group;
       return beginRekey(session, now, task);
@@ -117,9 +134,9 @@ function refused(session: Session, now: Millis, task: RekeyTask, kind: number, p
     adoptRival(session, now);
     return session.finish(now);
   }
-  if (kind === NOTIFY.TEMPORARY_FAILURE) {
+  if (kind === NOTIFY.TEMPORARY_FAILURE && state.phase === 'established') {
     delete state.task;
-    session.postpone(now, fresh(session, task));
+    session.postpone(now, rekeyTask(session));
     return session.advance(now);
   }
   const where = conn.where.get('proposals') ?? conn.where.get('');
@@ -143,8 +160,25 @@ function refused(session: Session, now: Millis, task: RekeyTask, kind: number, p
   unusable(session, now, reason);
 }
 
-function fresh({ world }: Session, task: RekeyTask): RekeyTask {
-  return { kind: 'rekey-ike', spi: world.takeIkeSpi(), nonce: world.random(32), group: task.group, restarts: 0 };
+/** A rekeying to be queued: with the group that the peer has taken before, where it is still offered. */
+export function rekeyTask(session: Session): RekeyTask {
+  const { world, state } = session;
+  const groups = groupsOf(rekeyOffers(session));
+  const before = state.suite?.ke ?? 0;
+  const group = groups.includes(before) ? before : (groups[0] ?? 0);
+  return { kind: 'rekey-ike', spi: world.takeIkeSpi(), nonce: world.random(32), group, restarts: 0 };
+}
+
+/**
+ * Our offers with the PRF of the SA that is to be replaced, where there are such. RFC 7296 §2.18 takes the new PRF for
+ * the keys of the new SA; strongSwan takes the old one (seen with 5.9.8). As long as it stays the same, both agree.
+ */
+function rekeyOffers({ conn, state }: Session): readonly Offer[] {
+  const isOther = ({ type, id }: Transform) => type === TRANSFORM.PRF && id !== state.suite?.prf;
+  const kept = conn.offers
+    .map((offer) => ({ ...offer, transforms: offer.transforms.filter((transform) => !isOther(transform)) }))
+    .filter(({ transforms }) => transforms.some(({ type }) => type === TRANSFORM.PRF));
+  return kept.length > 0 ? kept : conn.offers;
 }
 
 /** Rekeying failed and the SA lives on: tell it, and try again later. */
@@ -153,21 +187,33 @@ function unusable(session: Session, now: Millis, reason: Reason): void {
   const { task } = state;
   session.event({ kind: 'note', session: state.id, conn: state.conn, reason });
   delete state.task;
-  if (task?.kind === 'rekey-ike') session.postpone(now, fresh(session, task));
+  if (task?.kind === 'rekey-ike' && state.phase === 'established') session.postpone(now, rekeyTask(session));
   session.advance(now);
 }
 
 /** The peer rekeyed too, and its SA is the one that stays. */
 export function adoptRival(session: Session, now: Millis): void {
-  const { task } = session.state;
-  const rival = task?.kind === 'rekey-ike' ? livingRival(session, task) : undefined;
+  const { task, phase } = session.state;
+  const rival = task?.kind === 'rekey-ike' && phase === 'established' ? livingRival(session, task) : undefined;
   if (rival) session.succeeded(now, rival.session);
+}
+
+/**
+ * Of two SAs that simultaneous rekeying made, the peer closes the one and works on with the other. It may know the
+ * outcome before us: then its first request on its own SA says so, and the children are needed there to answer.
+ */
+export function chosenByPeer({ state, world }: Session, now: Millis, payloads: readonly Payload[]): void {
+  const old = state.successor === undefined ? undefined : world.session(state.successor);
+  const task = old?.state.task;
+  const undecided = task?.kind === 'rekey-ike' && task.rival?.session === state.id;
+  const closes = payloads.some((payload) => payload.tag === 'D' && payload.protocol === PROTOCOL.IKE);
+  if (old && undecided && !closes) adoptRival(old, now);
 }
 
 // --- responder -------------------------------------------------------------------------------------------------------
 
 export function answerRekey(session: Session, now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
-  const { state, conn } = session;
+  const { state } = session;
   const refuse = (payload: Payload) => {
     respond(session, EXCHANGE.CREATE_CHILD_SA, [payload], from);
     session.advance(now);
@@ -176,12 +222,10 @@ export function answerRekey(session: Session, now: Millis, payloads: readonly Pa
   const busy = state.task?.kind === 'create' || state.task?.kind === 'delete-child';
   const again = state.task?.kind === 'rekey-ike' && state.task.rival;
   if (state.phase !== 'established' || busy || again) return refuse(notify(NOTIFY.TEMPORARY_FAILURE));
-  const sa = find(payloads, 'SA');
-  const nonce = find(payloads, 'Nonce');
-  const ke = find(payloads, 'KE');
-  if (!sa || !nonce || !ke) return refuse(notify(NOTIFY.INVALID_SYNTAX));
-  const offers = withPreferredGroup(conn.offers, ke.group);
-  const selection = selectProposal(offers, sa.proposals, { protocol: PROTOCOL.IKE });
+  const sa = need(payloads, 'SA');
+  const nonce = need(payloads, 'Nonce');
+  const ke = need(payloads, 'KE');
+  const selection = choose(session, sa.proposals, ke.group);
   if (!selection.ok || selection.spi.length !== 8 || selection.spi.every((byte) => byte === 0)) {
     return refuse(notify(NOTIFY.NO_PROPOSAL_CHOSEN));
   }
@@ -208,11 +252,12 @@ export function incomingRekeyAgreed(
   { pair, shared }: Extract<Answer, { type: 'agreed' }>,
 ): void {
   const { state, world } = session;
-  if (!shared) {
-    world.count('bad-key-exchange');
-    respond(session, EXCHANGE.CREATE_CHILD_SA, [notify(NOTIFY.INVALID_SYNTAX)], incoming.from);
+  // While this was computed our own rekeying came through.
+  if (state.phase !== 'established') {
+    respond(session, EXCHANGE.CREATE_CHILD_SA, [notify(NOTIFY.TEMPORARY_FAILURE)], incoming.from);
     return session.advance(now);
   }
+  if (!shared) return refuseKeyExchange(session, now, incoming.from);
   const nonceR = world.random(32);
   const spiR = world.takeIkeSpi();
   const made = successor(session, now, {
@@ -238,9 +283,17 @@ export function incomingRekeyAgreed(
   if (task?.kind === 'rekey-ike') {
     // Ours is under way: whose SA stays is known when its answer comes.
     task.rival = { session: made.state.id, lowestNonce: lowest(incoming.nonce, nonceR) };
+    made.state.successor = state.id;
     return session.advance(now);
   }
   session.succeeded(now, made);
+}
+
+function choose(session: Session, proposals: readonly Proposal[], group: number): Selection {
+  const among = (offers: readonly Offer[]) =>
+    selectProposal(withPreferredGroup(offers, group), proposals, { protocol: PROTOCOL.IKE });
+  const kept = among(rekeyOffers(session));
+  return kept.ok ? kept : among(session.conn.offers);
 }
 
 // --- both --------------------------------------------------------------------------------------------------------------
@@ -260,6 +313,8 @@ function successor(session: Session, now: Millis, made: Made): Session {
   const { state: old, world } = session;
   const { suite, keys } = old;
   if (!suite || !keys || !old.localId || !old.remoteId) throw new Error('rekeying an SA that is not established');
+  const { original, lowestNonce } = old;
+  const first = old.first ?? (lowestNonce && { original, lowestNonce });
   const state: SessionState = {
     id: world.sessionId(),
     conn: old.conn,
@@ -275,6 +330,7 @@ function successor(session: Session, now: Millis, made: Made): Session {
     suite: made.suite,
     keys: rekeyedKeys({ suite, keys }, made.suite, made, made.spiI, made.spiR),
     lowestNonce: lowest(made.nonceI, made.nonceR),
+    ...(first ? { first } : {}),
     natLocal: old.natLocal,
     natRemote: old.natRemote,
     udpForced: old.udpForced,

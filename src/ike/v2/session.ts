@@ -13,11 +13,20 @@ import { answerCreate, incomingCreateAgreed } from './answer.ts';
 import { authAnswer, authRequest, processAuth } from './auth.ts';
 import { closeChildren, expireChildren, lifeOfChildren, moveChildren } from './children.ts';
 import { beginCreate, createAgreed, processCreate, sendCreate } from './create.ts';
-import { informAnswer, processDelete, sendDeleteChildren } from './inform.ts';
+import { informAnswer, namedSpis, processDelete, sendDeleteChildren } from './inform.ts';
 import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
 import { notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
-import { answerRekey, beginRekey, incomingRekeyAgreed, processRekey, rekeyAgreed, sendRekey } from './rekey.ts';
+import {
+  answerRekey,
+  beginRekey,
+  chosenByPeer,
+  incomingRekeyAgreed,
+  processRekey,
+  rekeyAgreed,
+  rekeyTask,
+  sendRekey,
+} from './rekey.ts';
 import type { Incoming, SessionState, Task } from './state.ts';
 import { decrypt, repeat, request, respond, retransmitted } from './window.ts';
 import type { World } from './world.ts';
@@ -90,14 +99,24 @@ export class Session {
       if (message.encrypted) return this.world.count('unexpected-encrypted');
       return processInit(this, now, state.task, message, raw);
     }
-    const payloads = decrypt(this, now, message);
-    if (!payloads) return;
-    this.#heard(now, from, to);
-    delete state.outstanding;
-    delete state.responseParts;
-    const bad = fatal(payloads);
-    if (bad) return this.fail(now, bad);
-    this.#process(now, payloads);
+    try {
+      const payloads = decrypt(this, now, message);
+      if (!payloads) return;
+      this.#heard(now, from, to);
+      if (out.transmissions > 1) this.event({ kind: 'answered', session: state.id, conn: state.conn });
+      delete state.outstanding;
+      delete state.responseParts;
+      const bad = fatal(payloads);
+      if (bad) return bad.by === 'peer' ? this.over(now, bad) : this.reject(now, bad);
+      this.#process(now, payloads);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      // The peer made this answer, and there will be no other: waiting on would be waiting for ever.
+      this.world.count(`malformed:${error.code}`);
+      delete state.outstanding;
+      delete state.responseParts;
+      this.reject(now, { code: 'syntax', text: `the peer's answer is malformed: ${error.message}`, by: 'us' });
+    }
   }
 
   #process(now: Millis, payloads: readonly Payload[]): void {
@@ -134,6 +153,7 @@ export class Session {
     const expected = state.nextIn;
     try {
       const payloads = decrypt(this, now, message);
+      if (payloads && this.#early(payloads)) return this.world.count('early-request');
       if (payloads) this.#authentic(now, header.exchange, payloads, from, to);
     } catch (error) {
       if (!(error instanceof WireError) || state.nextIn !== expected) throw error;
@@ -151,6 +171,7 @@ export class Session {
   ): void {
     delete this.state.requestParts;
     this.#heard(now, from, to);
+    chosenByPeer(this, now, payloads);
     const critical = payloads.find((payload) => payload.tag === 'unknown' && payload.critical);
     if (critical?.tag === 'unknown') {
       const kind = NOTIFY.UNSUPPORTED_CRITICAL_PAYLOAD;
@@ -164,6 +185,16 @@ export class Session {
       case EXCHANGE.INFORMATIONAL:
         return informAnswer(this, now, payloads, from);
     }
+  }
+
+  /**
+   * The peer rekeys or closes a child that our own request is making: the answer was lost, or its key exchange is still
+   * being computed. Until it is there we could only deny the child; the peer will send its request again.
+   */
+  #early(payloads: readonly Payload[]): boolean {
+    const { task, children } = this.state;
+    if (task?.kind !== 'create' || !task.asked) return false;
+    return payloads.some((payload) => namedSpis(payload).some((spi) => !children.some(({ spiOut }) => spiOut === spi)));
   }
 
   #createChildSa(now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
@@ -344,6 +375,9 @@ export class Session {
     state.reason = reason;
     state.queue = [{ kind: 'delete-ike', reason }];
     state.delayed = [];
+    // Whoever waits for his Delete to go out must not begin anew meanwhile.
+    delete state.rekeyAt;
+    delete state.reauthAt;
     this.advance(now);
   }
 
@@ -352,30 +386,54 @@ export class Session {
     this.over(now, reason);
   }
 
+  /** The peer believes that its answer is good and the SA stands: it must hear that it does not (RFC 7296 §2.21.2). */
+  reject(now: Millis, reason: Reason): void {
+    const { state } = this;
+    this.forgetTask();
+    if (state.phase === 'deleting' || state.phase === 'rekeyed') return this.over(now, reason);
+    if (state.phase !== 'auth') return this.close(now, reason);
+    state.phase = 'deleting';
+    state.queue = [{ kind: 'refuse', notify: NOTIFY.AUTHENTICATION_FAILED, reason }];
+    this.advance(now);
+  }
+
   /** Ends here and now, without a word to the peer. Repeated requests are still answered for a while. */
   over(now: Millis, reason: Reason): void {
     const { state } = this;
     if (state.phase === 'closed') return;
-    const { phase } = state;
+    const { task } = state;
     state.phase = 'closed';
     state.reason = reason;
     state.queue = [];
     state.delayed = [];
     state.endAt = now + CLOSED_TIME;
     delete state.outstanding;
-    delete state.task;
-    delete state.taskJob;
+    this.forgetTask();
+    delete state.requestParts;
+    delete state.responseParts;
     delete state.incoming;
     delete state.incomingJob;
     delete state.rekeyAt;
     delete state.reauthAt;
     delete state.lifeAt;
     closeChildren(this, reason);
-    const established = phase !== 'init' && phase !== 'auth';
+    const established = state.establishedAt !== undefined;
     if (state.successor === undefined) {
-      this.event({ kind: 'session-closed', session: state.id, conn: state.conn, established, reason });
+      const { id, conn, remote } = state;
+      this.event({ kind: 'session-closed', session: id, conn, remote, established, reason });
     }
     if (!state.lastResponse || !state.keys) this.world.forget(this);
+    // What the peer's rekeying made, and nobody has taken up.
+    const rival = task?.kind === 'rekey-ike' && task.rival ? this.world.session(task.rival.session) : undefined;
+    if (rival?.state.successor === state.id) rival.over(now, reason);
+  }
+
+  /** The task under way will come to nothing: the SPI that it asked with is free again. */
+  forgetTask(): void {
+    const { task } = this.state;
+    if ((task?.kind === 'auth' || task?.kind === 'create') && task.asked) this.world.freeSpi(task.asked.spi);
+    delete this.state.task;
+    delete this.state.taskJob;
   }
 
   /** Another session has taken over children and tasks. */
@@ -387,7 +445,9 @@ export class Session {
     delete state.rekeyAt;
     delete state.reauthAt;
     delete state.lifeAt;
+    delete by.state.successor;
     moveChildren(this, by);
+    this.world.inherit(state.id, by.state.id);
     by.state.queue.push(...state.queue);
     by.state.delayed.push(...state.delayed);
     state.queue = [];
@@ -461,7 +521,9 @@ export class Session {
   #livenessAt(): Millis | undefined {
     const { state } = this;
     const busy = state.outstanding || state.task || state.queue.length > 0;
-    if (state.phase !== 'established' || busy || this.conn.dpdDelay === 0) return undefined;
+    // Of a redundant SA the peer may have forgotten its end.
+    const idle = state.phase === 'established' && state.successor === undefined && !busy;
+    if (!idle || this.conn.dpdDelay === 0) return undefined;
     return this.#lastHeard() + this.conn.dpdDelay;
   }
 
@@ -498,10 +560,10 @@ export class Session {
   }
 
   rekey(now: Millis): void {
-    const { state, world } = this;
+    const { state } = this;
     const kinds = [state.task, ...state.queue].map((task) => task?.kind);
     if (state.phase !== 'established' || kinds.includes('rekey-ike')) return;
-    this.enqueue(now, beginsRekey(this, world));
+    this.enqueue(now, rekeyTask(this));
   }
 
   checkLiveness(now: Millis): void {
@@ -575,16 +637,6 @@ export class Session {
     state.failures++;
     state.delayed.push({ at: now + wait / 2 + part(wait / 2, world.random), task });
   }
-}
-
-function beginsRekey(session: Session, world: World): Task {
-  return {
-    kind: 'rekey-ike',
-    spi: world.takeIkeSpi(),
-    nonce: world.random(32),
-    group: session.state.suite?.ke ?? 0,
-    restarts: 0,
-  };
 }
 
 /** RFC 7296 §2.5, §2.21: a response that cannot be understood ends the IKE SA. */

@@ -43,10 +43,14 @@ export interface ChildState {
   readonly ours: boolean;
   /** The lower of the two nonces of its exchange: decides collisions (RFC 7296 §2.8.1). */
   readonly lowestNonce: Uint8Array;
+  /** Both of the child that this one goes back to, where rekeyings lie between. */
+  readonly first?: { readonly ours: boolean; readonly lowestNonce: Uint8Array };
   readonly installedAt: Millis;
   stage: ChildStage;
   /** The child that has taken this one's place. */
   successor?: number;
+  /** The successor sends, or this one never did. */
+  retired?: true;
   rekeyAt?: Millis;
   lifeAt?: Millis;
   /** End of lingering. */
@@ -108,7 +112,8 @@ export type Task =
       /** The peer's own rekeying of the same IKE SA, answered while ours was under way. */
       rival?: { readonly session: SessionId; readonly lowestNonce: Uint8Array };
     }
-  | { readonly kind: 'delete-child'; readonly children: readonly number[] }
+  /** `spis` are ours of children that the peer has made and we could not. */
+  | { readonly kind: 'delete-child'; readonly children: readonly number[]; readonly spis?: readonly number[] }
   | { readonly kind: 'delete-ike'; readonly reason: Reason }
   | { readonly kind: 'liveness' }
   /** Tells the peer why we give up a session whose AUTH failed (RFC 7296 §2.21.2). */
@@ -120,7 +125,10 @@ export interface CreateTask {
   /** The child to be replaced. */
   readonly rekeys?: number;
   group: number;
+  /** Requests sent over again for another group. */
   restarts: number;
+  /** Times that the peer had to be asked later. */
+  readonly postponed?: number;
   asked?: Asked;
   answer?: Answered;
   /** The peer's rekeying of the same child, answered while ours was under way. */
@@ -208,6 +216,8 @@ export interface SessionState {
   nonceI?: Uint8Array;
   nonceR?: Uint8Array;
   lowestNonce?: Uint8Array;
+  /** The same of the SA that IKE_SA_INIT made, and who made it, where rekeyings lie between. */
+  readonly first?: { readonly original: boolean; readonly lowestNonce: Uint8Array };
   natLocal: boolean;
   natRemote: boolean;
   /** ESP goes in UDP although nobody translates: asked for, or raw ESP is not to be had. */
@@ -243,7 +253,7 @@ export interface SessionState {
   failures: number;
   /** The session that this one is to take over from, once established. */
   replaces?: SessionId;
-  /** The session that has taken this one's place. */
+  /** The session that has taken this one's place, or stands in it as long as both sides' rekeyings are undecided. */
   successor?: SessionId;
   reason?: Reason;
 }

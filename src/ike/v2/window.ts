@@ -158,10 +158,14 @@ export function decrypt(session: Session, now: Millis, message: Message): Payloa
 }
 
 function joinPart(session: Session, now: Millis, response: boolean, fragment: Parameters<typeof join>[2]): Joined {
-  const { state } = session;
+  const { state, world } = session;
   const slot = response ? 'responseParts' : 'requestParts';
   const joined = join(now, state[slot], fragment);
-  if (!joined.done && joined.parts) state[slot] = joined.parts;
-  else delete state[slot];
+  if (joined.done || !joined.parts) {
+    delete state[slot];
+    return joined;
+  }
+  state[slot] = joined.parts;
+  world.unfinished.add(state, fragment.text.length);
   return joined;
 }

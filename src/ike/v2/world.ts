@@ -3,6 +3,7 @@
 import type { Random } from '../../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import type { Effect, SessionId } from '../effects.ts';
+import type { Unfinished } from '../fragment.ts';
 import type { Session } from './session.ts';
 import type { SessionState } from './state.ts';
 
@@ -13,6 +14,7 @@ export interface World {
   readonly natPort: number;
   /** Whether ESP can go out as protocol 50. */
   readonly rawEsp: boolean;
+  readonly unfinished: Unfinished;
   connections(): readonly Connection[];
   connection(name: string): Connection | undefined;
   sharedKeys(): readonly SharedKey[];
@@ -43,6 +45,8 @@ export interface World {
   established(now: Millis, session: Session, initialContact: boolean): void;
   /** Make before break: a new session for the same connection that closes this one when it stands. */
   replace(now: Millis, session: Session): void;
+  /** The second session has taken the first one's place by rekeying. */
+  inherit(from: SessionId, to: SessionId): void;
   /** The session is over and may be forgotten. */
   forget(session: Session): void;
 }

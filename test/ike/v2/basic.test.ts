@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sides } from '../../support/connections.ts';
+import { PRF } from '../../../src/crypto/ids.ts';
+import { offers, sides } from '../../support/connections.ts';
 import { Pair } from '../../support/pair.ts';
 
 test('four messages make an IKE SA and a child at both ends', () => {
@@ -48,4 +49,19 @@ test('the IKE SA is rekeyed and takes its children along', () => {
   pair.run(40_000);
   assert.equal(pair.left.endpoint.size, 1);
   assert.equal(pair.right.endpoint.size, 1);
+});
+
+test('rekeying the IKE SA keeps its PRF, because strongSwan derives the new keys with the old one', () => {
+  const proposals = offers('aes256-sha256-x25519,aes256gcm16-prfsha384-prfsha256-x25519', 'ike');
+  const [left, right] = sides({ offers: proposals }, { offers: proposals.toReversed() });
+  const pair = Pair.up(left, right);
+  const prf = () => pair.left.live.sessions[0]?.state.suite?.prf;
+  const before = prf();
+  pair.left.run(pair.left.endpoint.rekeyIke(pair.now, pair.left.session));
+  pair.run(1000);
+  pair.right.run(pair.right.endpoint.rekeyIke(pair.now, pair.right.session));
+  pair.run(1000);
+  assert.equal(pair.left.count('session-rekeyed'), 2);
+  assert.equal(before, PRF.HMAC_SHA2_384);
+  assert.equal(prf(), before);
 });

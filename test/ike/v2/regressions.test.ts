@@ -1,0 +1,305 @@
+// Schedules that failed once, cut down to what made them fail. Each is played as it was found; what must hold at the end
+// is in `support/play.ts`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { play } from '../../support/play.ts';
+import { type Plan, readSteps } from '../../support/schedule.ts';
+
+const QUIET = { loss: 0, duplicate: 0, delay: 10, reorder: 0, mtu: 65_507 } as const;
+
+const BASE: Omit<Plan, 'seed' | 'end'> = {
+  kind: 'rough',
+  wire: QUIET,
+  calm: true,
+  nat: 'none',
+  keTime: [0, 0],
+  children: 1,
+  pfs: ['none', 'none'],
+  groups: ['first', 'first'],
+  childRekey: 3_600_000,
+  wrongKey: 'both',
+  conn: {},
+  traffic: 0,
+  steps: [],
+};
+
+function holds(name: string, plan: Partial<Plan> & Pick<Plan, 'seed' | 'end'>): void {
+  test(name, () => {
+    const { problems } = play({ ...BASE, ...plan });
+    assert.deepEqual(problems, []);
+  });
+}
+
+// RFC 7296 §2.25.1: denied with CHILD_SA_NOT_FOUND, it left the child on one side only.
+holds('a request about a child that our own slow or lost exchange is making is answered once the child is there', {
+  seed: 825,
+  kind: 'smooth',
+  keTime: [343, 561],
+  children: 2,
+  pfs: ['first', 'first'],
+  groups: ['second', 'second'],
+  conn: { fragmentSize: 172, dpdDelay: 0 },
+  traffic: 21,
+  wire: { ...QUIET, delay: 5 },
+  steps: readSteps('0 right initiate 0', '2502 left rekey-child 1'),
+  end: 3217,
+});
+
+// RFC 7296 §2.8.1: the children were still with the old SA, and a Delete for them found nothing.
+holds("the peer's first request on one of two new IKE SAs tells which of them stays", {
+  seed: 59,
+  kind: 'smooth',
+  keTime: [362, 408],
+  pfs: ['both', 'second'],
+  groups: ['second', 'second'],
+  conn: { dpdDelay: 2000 },
+  traffic: 8,
+  wire: { ...QUIET, delay: 24 },
+  steps: readSteps(
+    '0 left initiate 0',
+    '4847 left rekey-child 0',
+    '4847 right rekey-child 0',
+    '4852 left rekey-ike 0',
+    '4852 right rekey-ike 0',
+  ),
+  end: 4919,
+});
+
+// RFC 7296 §2.25.2: it took the children a second time, and the Delete of the old SA was forgotten.
+holds('a rekeying of the IKE SA that is still being computed is refused once our own is through', {
+  seed: 406,
+  kind: 'smooth',
+  keTime: [40, 299],
+  conn: { dpdDelay: 0 },
+  traffic: 9,
+  wire: { ...QUIET, delay: 47 },
+  steps: readSteps('0 right initiate 0', '1799 right rekey-ike 1', '2189 left rekey-ike 0', '2690 right rekey-ike 0'),
+  end: 4592,
+});
+
+// RFC 7296 §2.25.1: the child was there twice.
+holds('a rekeying of a child that is still being computed is refused once our own is through', {
+  seed: 369,
+  kind: 'smooth',
+  keTime: [172, 340],
+  pfs: ['first', 'first'],
+  conn: { dpdDelay: 2000 },
+  traffic: 13,
+  wire: { ...QUIET, delay: 20 },
+  steps: readSteps(
+    '0 left initiate 0',
+    '2047 left rekey-ike 0',
+    '2164 right rekey-ike 0',
+    '3920 right rekey-ike 0',
+    '4346 left rekey-child 0',
+    '4851 right rekey-child 0',
+  ),
+  end: 5653,
+});
+
+// The one counter served both, and INVALID_KE_PAYLOAD was the end.
+holds('a child that was put off for TEMPORARY_FAILURE may still be asked for with another group', {
+  seed: 1751,
+  pfs: ['both', 'second'],
+  childRekey: 12_846,
+  conn: {
+    dpdDelay: 27_535,
+    dpdTimeout: 15_000,
+    unique: 'no',
+    childless: 'prefer',
+    encap: 'auto',
+    natKeepalive: 20_000,
+  },
+  wire: { ...QUIET, loss: 0.22 },
+  steps: readSteps('0 left crowd 6', '0 right initiate 0', '9104 left hard-limit 0', '10659 right rekey-ike 0'),
+  end: 20_676,
+});
+
+// The two became each other's successors: a walk along them did not end.
+holds('a child that was made by both sides at once and closed later is not kept for its predecessor', {
+  seed: 149,
+  nat: 'left',
+  groups: ['second', 'second'],
+  childRekey: 18_399,
+  conn: { dpdDelay: 19_728, dpdTimeout: 0, unique: 'replace', childless: 'force', encap: 'auto', natKeepalive: 20_000 },
+  steps: readSteps(
+    '0 left initiate 0',
+    '6982 right rekey-child 0',
+    '8833 left rebind 0',
+    '17561 left rekey-child 0',
+    '17568 right rekey-child 0',
+    '18530 left close-child 0',
+  ),
+  end: 23_030,
+});
+
+// The two sides compared different nonces and each left it to the other.
+holds('which of two IKE SAs begun at once stays does not depend on one being rekeyed meanwhile', {
+  seed: 4548,
+  calm: false,
+  conn: { dpdDelay: 21_866, dpdTimeout: 0, unique: 'no', childless: 'allow', encap: 'auto', natKeepalive: 0 },
+  wire: { ...QUIET, loss: 0.26, delay: 50 },
+  steps: readSteps('0 right initiate 0', '34 left initiate 0', '6420 left rekey-ike 0'),
+  end: 12_615,
+});
+
+// The two sides compared different nonces and each left it to the other.
+holds('which of two children made at once stays does not depend on one being rekeyed meanwhile', {
+  seed: 8287,
+  calm: false,
+  pfs: ['first', 'both'],
+  groups: ['first', 'both'],
+  conn: {
+    dpdDelay: 10_552,
+    dpdTimeout: 15_000,
+    reauthTime: 14_507,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'allow',
+    encap: 'yes',
+    natKeepalive: 20_000,
+  },
+  wire: { ...QUIET, loss: 0.09, duplicate: 0.22, delay: 200, reorder: 9 },
+  steps: readSteps('0 right initiate 0', '15955 right hard-limit 0', '18199 right rekey-child 0'),
+  end: 20_624,
+});
+
+// The new IKE SA went to a port that nobody had opened.
+holds('a peer behind a NAT is reauthenticated where it is, not at port 500', {
+  seed: 116,
+  nat: 'right',
+  conn: {
+    dpdDelay: 24_901,
+    dpdTimeout: 0,
+    reauthTime: 26_743,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'prefer',
+    encap: 'auto',
+    natKeepalive: 20_000,
+  },
+  traffic: 100,
+  wire: { ...QUIET, delay: 1 },
+  steps: readSteps('0 right initiate 0', '3823 right cut 40000'),
+  end: 15_689,
+});
+
+// Reauthentication and rekeying at once left two IKE SAs.
+holds('a new IKE SA takes over from the one that the old one was rekeyed to', {
+  seed: 2361,
+  groups: ['both', 'second'],
+  conn: {
+    dpdDelay: 18_008,
+    dpdTimeout: 0,
+    reauthTime: 12_715,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'allow',
+    encap: 'yes',
+    natKeepalive: 0,
+  },
+  wire: { ...QUIET, loss: 0.25, delay: 200, reorder: 28 },
+  steps: readSteps('0 left initiate 0', '4601 left rekey-ike 0', '22222 left rekey-ike 0'),
+  end: 23_721,
+});
+
+// It came to life again, without its children.
+holds('an IKE SA whose Delete waits to go out is not reauthenticated', {
+  seed: 9076,
+  children: 2,
+  pfs: ['first', 'first'],
+  conn: {
+    dpdDelay: 13_705,
+    dpdTimeout: 15_000,
+    reauthTime: 11_190,
+    overTime: 6000,
+    unique: 'keep',
+    childless: 'prefer',
+    encap: 'auto',
+    natKeepalive: 0,
+  },
+  wire: { ...QUIET, loss: 0.14, delay: 1, reorder: 37 },
+  steps: readSteps('0 left initiate 1', '8386 left rekey-child 2', '8466 right rekey-child 2'),
+  end: 24_371,
+});
+
+// Traffic fell back to an SA that the peer had closed.
+holds('with a child goes what it has replaced', {
+  seed: 336,
+  calm: false,
+  keTime: [574, 6],
+  children: 3,
+  conn: { dpdDelay: 12_723, dpdTimeout: 15_000, unique: 'no', childless: 'allow', encap: 'auto', natKeepalive: 20_000 },
+  wire: { ...QUIET, loss: 0.18, duplicate: 0.26, delay: 200, reorder: 113 },
+  steps: readSteps(
+    '0 right initiate 2',
+    '1987 left rekey-child 1',
+    '3799 left rekey-child 1',
+    '3814 left rekey-ike 0',
+    '3860 right rekey-child 1',
+    '4358 left close-child 0',
+    '4631 left cut 1778',
+  ),
+  end: 5020,
+});
+
+// Its clocks started another one, which closed the one in use.
+holds('a redundant IKE SA is neither rekeyed nor reauthenticated', {
+  seed: 770,
+  keTime: [596, 376],
+  pfs: ['both', 'both'],
+  groups: ['second', 'both'],
+  conn: {
+    dpdDelay: 11_754,
+    dpdTimeout: 15_000,
+    reauthTime: 10_986,
+    overTime: 6000,
+    unique: 'keep',
+    childless: 'allow',
+    encap: 'auto',
+    natKeepalive: 0,
+  },
+  steps: readSteps('0 left initiate 0'),
+  end: 18_630,
+});
+
+// Both sides had begun at once, and what only one of them wanted was lost.
+holds('the children of the IKE SA that goes are wanted of the one that stays', {
+  seed: 1124,
+  keTime: [66, 444],
+  pfs: ['second', 'both'],
+  groups: ['second', 'both'],
+  conn: {
+    dpdDelay: 16_206,
+    dpdTimeout: 0,
+    fragmentSize: 163,
+    reauthTime: 20_186,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'prefer',
+    encap: 'auto',
+    natKeepalive: 20_000,
+  },
+  traffic: 100,
+  wire: { ...QUIET, loss: 0.04, delay: 1, reorder: 41 },
+  steps: readSteps('0 right initiate 0', '2980 right cut 40000'),
+  end: 19_549,
+});
+
+// The old one was taken for it and then deleted by the peer.
+holds('a hard limit on a child that is still replacing another makes one anew', {
+  seed: 1337,
+  pfs: ['first', 'first'],
+  groups: ['both', 'second'],
+  conn: { dpdDelay: 21_354, dpdTimeout: 0, unique: 'keep', childless: 'allow', encap: 'auto', natKeepalive: 0 },
+  wire: { ...QUIET, loss: 0.11, reorder: 200 },
+  steps: readSteps(
+    '0 right initiate 0',
+    '3056 left rekey-ike 0',
+    '3056 right rekey-ike 0',
+    '4540 left rekey-child 0',
+    '4636 right hard-limit 0',
+  ),
+  end: 6084,
+});

@@ -1,0 +1,152 @@
+// Two gateways with their daemons' whole main thread, on a network and with TUN devices in memory.
+
+import assert from 'node:assert/strict';
+import { type Logger, pino } from 'pino';
+import type { Ip } from '../../src/bytes/ip.ts';
+import { Gateway } from '../../src/daemon/gateway.ts';
+import type { Connection, SharedKey } from '../../src/ike/connection.ts';
+import type { ChildSa } from '../../src/ike/effects.ts';
+import type { SessionState } from '../../src/ike/v2/state.ts';
+import { type Flight, MemoryNet, MemoryTun } from '../../src/net/memory.ts';
+import type { Routes } from '../../src/net/types.ts';
+import { LEFT_IP, RIGHT_IP, sides } from '../support/connections.ts';
+import { seeded } from '../support/random.ts';
+
+export interface Host {
+  readonly ip: Ip;
+  readonly gateway: Gateway;
+  readonly tun: MemoryTun;
+}
+
+const NO_ROUTES: Routes = { add() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} };
+
+export class Network {
+  readonly net = new MemoryNet();
+  /** Everything that was on the wire. */
+  readonly flights: Flight[] = [];
+  now = 1000;
+  readonly left: Host;
+  readonly right: Host;
+  /** Every child SA as it was installed, with copies of its keys. */
+  readonly installed: { readonly from: Ip; readonly sa: ChildSa }[] = [];
+  readonly #lines: string[];
+
+  constructor(over: Partial<Connection> = {}, { raw = false, lines }: { raw?: boolean; lines?: string[] } = {}) {
+    this.#lines = lines ?? [];
+    const [left, right] = sides(over);
+    this.net.filter = (flight) => {
+      this.flights.push(flight);
+      return true;
+    };
+    this.left = this.#host(LEFT_IP, left.connections, left.sharedKeys, raw, 1);
+    this.right = this.#host(RIGHT_IP, right.connections, right.sharedKeys, raw, 2);
+  }
+
+  #host(
+    ip: Ip,
+    connections: readonly Connection[],
+    sharedKeys: readonly SharedKey[],
+    raw: boolean,
+    seed: number,
+  ): Host {
+    const tun = new MemoryTun();
+    const gateway = new Gateway({
+      io: {
+        ike: this.net.openUdp([ip], 500),
+        nat: this.net.openUdp([ip], 4500),
+        raw: raw ? this.net.openEsp([ip]) : undefined,
+        tun,
+        routes: NO_ROUTES,
+        host: { sourceFor: () => ip, addresses: () => [ip] },
+      },
+      random: seeded(seed),
+      now: () => this.now,
+      log: this.#log(),
+      connections,
+      sharedKeys,
+    });
+    const { table } = gateway.forwarder;
+    const install = table.install.bind(table);
+    table.install = (sa) => {
+      this.installed.push({ from: ip, sa: structuredClone(sa) });
+      install(sa);
+    };
+    return { ip, gateway, tun };
+  }
+
+  /** The keys with which each host sends. */
+  get keys(): { readonly from: Ip; readonly encr: Uint8Array; readonly integ: Uint8Array }[] {
+    return this.installed.map(({ from, sa }) => {
+      const { encrKey, integKey } = sa.outbound.keys;
+      return { from, encr: encrKey, integ: integKey };
+    });
+  }
+
+  #log(): Logger {
+    return pino({ level: 'trace' }, { write: (line: string) => void this.#lines.push(line) });
+  }
+
+  /** The tunnel of left's connection, up on both sides. */
+  up(): this {
+    const { left, right, net, now } = this;
+    const [conn] = [...left.gateway.lives.values()];
+    assert.ok(conn);
+    left.gateway.run(left.gateway.endpoint.initiate(now, conn.conn, left.ip, right.ip).effects);
+    net.settle();
+    for (const host of [left, right]) assert.equal(this.state(host).children.length, 1);
+    return this;
+  }
+
+  state({ gateway }: Host): SessionState {
+    const [session] = gateway.endpoint.sessions();
+    assert.ok(session, 'no session');
+    return session.state;
+  }
+
+  /** What arrives inside the other host when this packet goes into the tunnel of `from`. */
+  carry(from: Host, packet: Uint8Array): Uint8Array[] {
+    const to = from === this.left ? this.right : this.left;
+    const before = to.tun.written.length;
+    from.tun.send(packet);
+    this.net.settle();
+    return to.tun.written.slice(before);
+  }
+
+  /** The ESP packet that the tunnel of `from` makes of this one, kept back from the other. */
+  sealed(from: Host, packet: Uint8Array): Flight {
+    const pass = this.net.filter;
+    let kept: Flight | undefined;
+    this.net.filter = (flight) => {
+      kept = flight;
+      return false;
+    };
+    from.tun.send(packet);
+    this.net.settle();
+    this.net.filter = pass;
+    assert.ok(kept, 'nothing went out');
+    return kept;
+  }
+
+  /** Puts a packet on the wire and returns what came out of the tunnels for it. */
+  give(flight: Flight): number {
+    const count = () => this.left.tun.written.length + this.right.tun.written.length;
+    const before = count();
+    this.net.inject(flight);
+    this.net.settle();
+    return count() - before;
+  }
+
+  async close(): Promise<void> {
+    this.net.filter = () => false;
+    for (const { gateway } of [this.left, this.right]) await gateway.close(0);
+  }
+}
+
+/** Runs with a network whose timers end with the test, whatever becomes of it. */
+export async function within(network: Network, run: (network: Network) => void | Promise<void>): Promise<void> {
+  try {
+    await run(network);
+  } finally {
+    await network.close();
+  }
+}

@@ -1,0 +1,199 @@
+// SECURITY F: no key and no pre-shared secret is in the log at its most talkative, in what the control socket tells, or
+// in what an exception says; in hexadecimal, base64 or as it is.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { hex, utf8 } from '../../src/bytes/bytes.ts';
+import { Desk } from '../../src/daemon/desk.ts';
+import { Secret } from '../../src/ike/connection.ts';
+import { encodeMessage } from '../../src/ike/wire/message.ts';
+import { ipv4, udp } from '../esp/support.ts';
+import { child, offers, psk } from '../support/connections.ts';
+import { seeded } from '../support/random.ts';
+import { type Host, Network, within } from './gateways.ts';
+import { headerOf, initPayloads } from './stranger.ts';
+
+const PSK = psk().secret.reveal();
+
+/** Every way in which bytes may be written. */
+function spellings(bytes: Uint8Array): string[] {
+  const buffer = Buffer.from(bytes);
+  const base64 = buffer.toString('base64').replace(/=+$/, '');
+  const json = JSON.stringify([...bytes]).slice(1, -1);
+  // As JSON prints a typed array: `"0":17,"1":4`.
+  const indexed = JSON.stringify(bytes).slice(1, -1);
+  return [
+    buffer.toString('latin1'),
+    buffer.toString('utf8'),
+    hex(bytes),
+    hex(bytes).toUpperCase(),
+    base64,
+    buffer.toString('base64url'),
+    json,
+    json.replaceAll(',', ', '),
+    indexed,
+    [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
+    [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
+  ];
+}
+
+class Watch {
+  readonly #keys = new Map<string, Uint8Array>();
+
+  /** The keys that a host's sessions have now; they are wiped when a session ends. */
+  look(...hosts: readonly Host[]): void {
+    for (const { gateway } of hosts) {
+      for (const { state } of gateway.endpoint.sessions()) {
+        for (const [name, key] of Object.entries(state.keys ?? {})) this.add(`${state.id} ${name}`, key);
+      }
+    }
+  }
+
+  add(name: string, key: Uint8Array): void {
+    if (key.length >= 16) this.#keys.set(`${name} ${hex(key)}`, key.slice());
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  hits(text: string): string[] {
+    return [...this.#keys].flatMap(([name, key]) =>
+      spellings(key).flatMap((spelling) => (text.includes(spelling) ? [`${name}: ${spelling}`] : [])),
+    );
+  }
+}
+
+function rekeyed(network: Network, host: Host, what: 'child' | 'ike'): void {
+  const { endpoint } = host.gateway;
+  const state = network.state(host);
+  const serving = state.children.findLast(({ stage }) => stage === 'installed');
+  if (what === 'ike') host.gateway.run(endpoint.rekeyIke(network.now, state.id));
+  else if (serving) host.gateway.run(endpoint.rekeyChild(network.now, serving.id));
+  network.net.settle();
+}
+
+test('[F] a whole life at trace level leaves no key and no secret in the log or in what the control socket tells', () => {
+  const lines: string[] = [];
+  const suite = {
+    offers: offers('aes128-sha256-prfsha384-x25519', 'ike'),
+    children: [child({ offers: offers('aes256-sha512-x25519', 'esp') })],
+  };
+  const network = new Network(suite, { lines });
+  return within(network, async () => {
+    const watch = new Watch();
+    watch.add('PSK', PSK);
+    network.up();
+    const { left, right } = network;
+    const told: unknown[] = [];
+    const look = () => {
+      watch.look(left, right);
+      for (const { gateway } of [left, right]) {
+        const desk = new Desk(gateway);
+        told.push(desk.sessions(), desk.connections());
+      }
+    };
+    look();
+    network.carry(left, ipv4('10.1.0.7', '10.2.0.9', udp(1, 2)));
+    rekeyed(network, left, 'child');
+    look();
+    rekeyed(network, right, 'ike');
+    look();
+    // Bugs of ours are logged with all that is known of them.
+    const { table } = right.gateway.forwarder;
+    const { install } = table;
+    table.install = (sa) => {
+      throw new Error(`cannot install ${sa.child}`);
+    };
+    rekeyed(network, left, 'child');
+    table.install = install;
+    look();
+    right.gateway.run([{ type: 'remove', child: -1 }]);
+    for (const { state } of left.gateway.endpoint.sessions()) {
+      left.gateway.run(
+        left.gateway.endpoint.close(network.now, state.id, { code: 'requested', text: 'done', by: 'us' }),
+      );
+    }
+    network.net.settle();
+    for (const { from, encr, integ } of network.keys) {
+      watch.add(`${from} encryption`, encr);
+      watch.add(`${from} integrity`, integ);
+    }
+    assert.ok(lines.length > 10, `${lines.length} lines`);
+    assert.ok(lines.some((line) => line.includes('"bug":true')));
+    assert.ok(watch.size > 20, `${watch.size} keys`);
+    assert.deepEqual(watch.hits(lines.join('')), []);
+    assert.deepEqual(watch.hits(JSON.stringify(told)), []);
+    assert.deepEqual(watch.hits(inspect(told, { depth: 12 })), []);
+  });
+});
+
+test('[F] a refused AUTH tells of identities and of no secret', () => {
+  const lines: string[] = [];
+  const network = new Network({ remoteId: { kind: 'any' } }, { lines });
+  return within(network, () => {
+    const { left, right, net } = network;
+    const other = utf8('another secret that is long enough too');
+    for (const life of right.gateway.lives.values()) {
+      right.gateway.endpoint.configure([life.conn], [{ owners: [], secret: new Secret(other) }]);
+    }
+    const [life] = [...left.gateway.lives.values()];
+    assert.ok(life);
+    left.gateway.run(left.gateway.endpoint.initiate(network.now, life.conn, left.ip, right.ip).effects);
+    const watch = new Watch();
+    watch.look(left, right);
+    net.settle();
+    watch.add('PSK', PSK);
+    watch.add('the other PSK', other);
+    assert.ok(lines.some((line) => line.includes('auth-failed')));
+    assert.deepEqual(watch.hits(lines.join('')), []);
+  });
+});
+
+test('[F] a secret does not print, however it is asked', () => {
+  const secret = new Secret(PSK);
+  const watch = new Watch();
+  watch.add('PSK', PSK);
+  const key = { owners: [], secret };
+  const shown = [`${secret}`, String(secret), JSON.stringify(key), inspect(key, { depth: 9, showHidden: true })];
+  assert.deepEqual(watch.hits(shown.join('\n')), []);
+  assert.deepEqual(Object.keys(secret), []);
+});
+
+test('[F] the search of these tests finds a key in every spelling', () => {
+  const key = Uint8Array.from({ length: 32 }, (_, i) => (i * 37 + 5) & 0x7f);
+  const watch = new Watch();
+  watch.add('key', key);
+  for (const text of [hex(key), Buffer.from(key).toString('base64'), JSON.stringify(key), JSON.stringify([...key])]) {
+    assert.ok(watch.hits(`x${text}x`).length > 0, text);
+  }
+});
+
+test('[D] a flood of refused strangers is logged in a hundred lines a second and then a number', () => {
+  const lines: string[] = [];
+  const network = new Network({}, { lines });
+  return within(network, () => {
+    const { right, net } = network;
+    const flood = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const payloads = initPayloads(seeded(i)).map((payload) =>
+          payload.tag === 'SA'
+            ? { ...payload, proposals: payload.proposals.map((one) => ({ ...one, transforms: [] })) }
+            : payload,
+        );
+        const bytes = encodeMessage(headerOf({ spiI: seeded(i)(8) }), payloads);
+        net.inject({ bytes, from: { ip: '203.0.113.7', port: 500 }, to: { ip: right.ip, port: 500 } });
+        net.settle();
+      }
+    };
+    flood(1000);
+    assert.equal(lines.length, 100);
+    network.now += 1000;
+    flood(1);
+    assert.equal(lines.length, 101);
+    assert.ok(lines.at(-1)?.includes('"suppressed":900'));
+    flood(1);
+    assert.ok(!lines.at(-1)?.includes('suppressed'));
+  });
+});

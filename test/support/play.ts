@@ -1,0 +1,427 @@
+// Plays a schedule and judges how it ends: both sides agree on what is live, one child serves each purpose, and after
+// everything is closed nothing is left.
+
+import { hex } from '../../src/bytes/bytes.ts';
+import type { Child, Connection, Millis, Offer } from '../../src/ike/connection.ts';
+import { Endpoint } from '../../src/ike/endpoint.ts';
+import type { Session } from '../../src/ike/v2/session.ts';
+import type { ChildState } from '../../src/ike/v2/state.ts';
+import { cheapPair } from './cheapke.ts';
+import { child, connection, LEFT_IP, mirrored, offers, psk, RIGHT_IP, selectors } from './connections.ts';
+import { behindNat, Pair, type Side } from './pair.ts';
+import { seeded } from './random.ts';
+import type { Groups, Name, Plan, Step } from './schedule.ts';
+import { Watch } from './watch.ts';
+
+export interface Outcome {
+  readonly problems: readonly string[];
+  readonly seen: ReadonlyMap<string, number>;
+  /** Every datagram. */
+  readonly log: readonly string[];
+}
+
+const RETRY: Millis = 500;
+/** Of a gone peer both sides know by then, whatever was under way. */
+const PATIENCE: Millis = 400_000;
+const NAT_IP = '198.51.100.7';
+
+export function play(plan: Plan, deep = false): Outcome {
+  return new Play(plan, deep).run();
+}
+
+class Play {
+  readonly #plan: Plan;
+  readonly #pair: Pair;
+  readonly #watch: Watch;
+  readonly #nat: { rebind: () => void } | undefined;
+  /** Names of children that somebody closed: they may be there or not. */
+  readonly #closed = new Set<string>();
+  #cuts = 0;
+  /** All children have been up. */
+  #ready = false;
+
+  constructor(plan: Plan, deep: boolean) {
+    this.#plan = plan;
+    const [left, right] = connections(plan);
+    const [forLeft, forRight] = keys(plan);
+    const [leftTime, rightTime] = plan.keTime;
+    this.#pair = new Pair(
+      { ip: LEFT_IP, connections: [left], sharedKeys: forLeft, keTime: leftTime },
+      { ip: RIGHT_IP, connections: [right], sharedKeys: forRight, keTime: rightTime },
+      plan.seed,
+    );
+    this.#watch = new Watch(this.#pair, deep);
+    this.#nat = plan.nat === 'none' ? undefined : behindNat(this.#pair[plan.nat], NAT_IP);
+  }
+
+  run(): Outcome {
+    const { problems, seen } = this.#watch;
+    this.#play();
+    if (this.#plan.kind === 'refused') this.#judgeRefused();
+    else if (this.#settle()) this.#judge();
+    this.#close();
+    for (const side of this.#sides) {
+      for (const [code, count] of side.endpoint.counters()) {
+        seen.set(`counter ${code}`, (seen.get(`counter ${code}`) ?? 0) + count);
+        if (code === 'bug') problems.push(`${side.name} has a bug: ${bugs(side)}`);
+      }
+    }
+    problems.push(...this.#pair.faults());
+    return { problems, seen, log: this.#pair.log };
+  }
+
+  get #sides(): readonly Side[] {
+    return [this.#pair.left, this.#pair.right];
+  }
+
+  // --- the schedule --------------------------------------------------------------------------------------------------
+
+  #play(): void {
+    const plan = this.#plan;
+    const pair = this.#pair;
+    if (!plan.calm) Object.assign(pair.wire, plan.wire);
+    else pair.later(1400, () => void Object.assign(pair.wire, plan.wire));
+    if (plan.calm && plan.kind === 'smooth') pair.wire.delay = plan.wire.delay;
+    for (const step of plan.steps) pair.later(step.at, () => this.#step(step));
+    if (plan.traffic > 0) for (let at = 1400; at < plan.end; at += plan.traffic) pair.later(at, () => this.#traffic());
+    pair.run(plan.end);
+    Object.assign(pair.wire, { loss: 0, duplicate: 0, delay: 10, reorder: 0, mtu: 65_507, cut: false });
+    this.#cuts = 0;
+  }
+
+  #traffic(): void {
+    const { left, right } = this.#pair;
+    const { kind, children } = this.#plan;
+    const policies = Math.min(left.plane.policies().length, right.plane.policies().length);
+    if (policies === children) this.#ready = true;
+    if (kind === 'smooth' && !this.#ready) return;
+    this.#pair.probe();
+    if (kind === 'smooth' && policies < children) {
+      this.#problem(`one side could send for ${policies} of ${children} policies`);
+    }
+  }
+
+  #problem(text: string): void {
+    // The first of a kind says enough.
+    if (this.#watch.problems.length < 20) this.#watch.problems.push(`${text} at ${this.#pair.now - 1_000_000}`);
+  }
+
+  #step(step: Step): void {
+    const { which } = step;
+    const pair = this.#pair;
+    const side = pair[step.side];
+    const { endpoint } = side;
+    const { now } = pair;
+    const some = side.live.children;
+    const target = some.length === 0 ? undefined : some[which % some.length];
+    // Of two that simultaneous rekeying made, none is meant until one stays.
+    const session = side.live.sessions.findLast(({ state }) => state.successor === undefined)?.state.id;
+    switch (step.act) {
+      case 'initiate':
+        // A connection that is up or on its way is not begun again.
+        if (endpoint.sessions().every(({ state }) => state.phase === 'deleting')) side.initiate();
+        break;
+      case 'rekey-child':
+        if (!target) return this.#later(step);
+        side.run(endpoint.rekeyChild(now, target.id));
+        break;
+      case 'rekey-ike':
+        if (session === undefined) return this.#later(step);
+        side.run(endpoint.rekeyIke(now, session));
+        break;
+      case 'close-child':
+        if (!target) return;
+        this.#closed.add(target.name);
+        side.run(endpoint.closeChild(now, target.id));
+        break;
+      case 'create-child':
+        if (session === undefined) return;
+        side.run(endpoint.createChild(now, session, `net${which}`));
+        break;
+      case 'close':
+        if (session === undefined) return;
+        side.run(endpoint.close(now, session, { code: 'requested', text: 'closed by the operator' }));
+        break;
+      case 'soft-limit':
+      case 'hard-limit':
+        if (!target) return;
+        // Of two made at once the one that stays goes before the other one does: then neither is left.
+        if (some.filter(({ name }) => name === target.name).length > 1) this.#closed.add(target.name);
+        side.run(endpoint.limit(now, target.id, step.act === 'hard-limit'));
+        break;
+      case 'liveness':
+        if (session === undefined) return;
+        side.run(endpoint.checkLiveness(now, session));
+        break;
+      case 'rebind':
+        this.#rebind(side, which === 1);
+        break;
+      case 'restart':
+        this.#watch.problems.push(...side.plane.faults);
+        side.restart();
+        break;
+      case 'transplant':
+        side.transplant();
+        break;
+      case 'crowd':
+        this.#crowd(side, which);
+        break;
+      case 'cut':
+        this.#cut(which);
+        break;
+      case 'probe':
+        pair.probe();
+    }
+    this.#watch.count(`act ${step.act}`);
+  }
+
+  #later(step: Step): void {
+    const { now } = this.#pair;
+    if (now - 1_000_000 + RETRY < this.#plan.end) this.#pair.later(RETRY, () => this.#step(step));
+  }
+
+  /** The NAT forgets its mappings; the peer hears of it by ESP, or else by IKE. */
+  #rebind(side: Side, byEsp: boolean): void {
+    this.#nat?.rebind();
+    const port = side.nat?.ports.get(4500);
+    const { other } = side;
+    const [heard] = other.live.children;
+    if (!byEsp || port === undefined || !heard) return;
+    other.run(other.endpoint.moved(this.#pair.now, heard.id, { ip: NAT_IP, port }));
+  }
+
+  /** Strangers at the same address begin and do not go on: cookies are asked for. */
+  #crowd(side: Side, count: number): void {
+    const { other } = side;
+    const { now } = this.#pair;
+    const random = seeded(this.#plan.seed + 0x5eed);
+    const from = { ip: other.nat?.ip ?? other.options.ip, port: 500 };
+    const strangers = new Endpoint({
+      random,
+      port: 500,
+      natPort: 4500,
+      rawEsp: true,
+      connections: [other.conn],
+      sharedKeys: [],
+    });
+    for (let i = 0; i < count; i++) {
+      const { effects } = strangers.initiate(now, other.conn, from.ip, side.options.ip);
+      for (const effect of effects) {
+        if (effect.type !== 'generate') continue;
+        const answer = { type: 'generated', job: effect.job, pair: cheapPair(random) } as const;
+        for (const sent of strangers.answer(now, answer)) {
+          if (sent.type === 'send') this.#pair.inject(side, sent.bytes, from);
+        }
+      }
+    }
+  }
+
+  #cut(duration: Millis): void {
+    const { wire } = this.#pair;
+    const mine = ++this.#cuts;
+    wire.cut = true;
+    this.#pair.later(duration, () => {
+      if (this.#cuts === mine) wire.cut = false;
+    });
+  }
+
+  // --- the end ---------------------------------------------------------------------------------------------------------
+
+  /** Until nothing is under way and both sides agree. What one side only still has must go within the time of DPD. */
+  #settle(): boolean {
+    const pair = this.#pair;
+    const end = pair.now + PATIENCE;
+    let why = '';
+    while (pair.now < end) {
+      pair.run(500);
+      why = busy(pair) ?? disagreement(pair) ?? '';
+      if (why === '') return true;
+    }
+    this.#problem(`nothing settled: ${why}`);
+    return false;
+  }
+
+  #judge(): void {
+    const pair = this.#pair;
+    const { kind, children, conn } = this.#plan;
+    const { left, right } = pair;
+    const up = left.live.sessions.length;
+    this.#watch.count(up > 0 ? 'end up' : 'end down');
+    // A restart can leave two that the same side began, and each is then renewed for itself.
+    const renewed = (conn.reauthTime ?? 0) > 0 && this.#watch.seen.has('act restart');
+    if (up > 1 && !renewed) this.#problem(`${up} IKE SAs between the same two`);
+    if (up === 1) this.#judgeChildren();
+    if (kind === 'smooth') {
+      if (up !== 1) this.#problem('the IKE SA is gone');
+      if (pair.flow.lost > 0) this.#problem(`${pair.flow.lost} of ${pair.flow.sent} packets lost`);
+      for (const side of [left, right]) {
+        if (side.count('child-failed') > 0) this.#problem(`${side.name}: ${JSON.stringify(side.last('child-failed'))}`);
+        if (side.count('session-closed') > 0) this.#problem(`${side.name}: an IKE SA was closed`);
+        if (side.count('child-closed') > 0) this.#problem(`${side.name}: a child was closed`);
+        if (side.live.children.length !== children) this.#problem(`${side.name} has another number of children`);
+      }
+    }
+    // What stands can be used.
+    const { lost } = pair.flow;
+    pair.probe();
+    pair.run(100);
+    if (pair.flow.lost > lost) this.#problem(`after all has settled, packets are lost (${conn.unique})`);
+  }
+
+  #judgeChildren(): void {
+    const { children } = this.#plan;
+    const { live } = this.#pair.left;
+    for (let i = 0; i < children; i++) {
+      const name = `net${i}`;
+      const count = live.children.filter((one) => one.name === name).length;
+      if (count > 1) this.#problem(`${count} children for ${name}`);
+      if (count === 0 && !this.#closed.has(name)) this.#problem(`no child for ${name}`);
+    }
+  }
+
+  #judgeRefused(): void {
+    const pair = this.#pair;
+    const { left, right } = pair;
+    pair.run(200_000);
+    const { wrongKey } = this.#plan;
+    const first = initiator(this.#plan);
+    for (const side of [left, right]) {
+      const deceived = wrongKey === 'initiator' && side.name !== first;
+      if (!deceived && side.count('session-established') > 0) this.#problem(`${side.name} took a wrong key`);
+      if (side.endpoint.size > 0) this.#problem(`${side.name} keeps a session that was refused`);
+      if (side.plane.sas.length > 0) this.#problem(`${side.name} keeps an SA that was refused`);
+    }
+    if (wrongKey === 'both' && this.#watch.installs > 0) this.#problem('an SA was installed without AUTH');
+    this.#watch.count('end refused');
+  }
+
+  #close(): void {
+    const pair = this.#pair;
+    const { seed } = this.#plan;
+    // Whoever has begun anew by himself, before the end came, does not do so for ever.
+    for (let i = 0; i < 10 && this.#sides.some(({ endpoint }) => endpoint.size > 0); i++) {
+      for (const side of i > 0 || seed % 2 === 0 ? this.#sides : [pair.left]) {
+        for (const { state } of side.endpoint.sessions()) {
+          side.run(side.endpoint.close(pair.now, state.id, { code: 'requested', text: 'the end' }));
+        }
+      }
+      pair.run(20_000);
+    }
+    pair.run(100);
+    for (const { name, endpoint, plane } of this.#sides) {
+      const held = Object.entries(endpoint.held).filter(([, count]) => count > 0);
+      if (held.length > 0) this.#problem(`${name} has left over: ${held.join()}`);
+      if (plane.sas.length > 0) this.#problem(`${name} has ${plane.sas.length} SAs left over`);
+      if (endpoint.deadline() !== undefined) this.#problem(`${name} has a timer left over`);
+    }
+  }
+}
+
+/** What is still going on. */
+function busy(pair: Pair): string | undefined {
+  if (pair.flying > 0) return 'datagrams are under way';
+  for (const { name, endpoint } of [pair.left, pair.right]) {
+    for (const { state } of endpoint.sessions()) {
+      if (state.phase !== 'established') return `${name} has a session in ${state.phase}`;
+      if (state.outstanding || state.task || state.incoming) return `${name} waits in ${state.task?.kind}`;
+      if (state.queue.length > 0 || state.delayed.length > 0) return `${name} has tasks to do`;
+      if (state.endAt !== undefined || state.successor !== undefined) return `${name} has a redundant session`;
+      for (const { stage, successor } of state.children) {
+        if (stage === 'lingering') continue;
+        if (stage !== 'installed') return `${name} has a child in ${stage}`;
+        if (successor !== undefined) return `${name} has a child that was replaced`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function disagreement({ left, right }: Pair): string | undefined {
+  const ours = left.live.sessions.map((session) => picture(session, left, false));
+  const theirs = right.live.sessions.map((session) => picture(session, right, true));
+  const [one, two] = [ours.sort().join('\n'), theirs.sort().join('\n')];
+  return one === two ? undefined : `left has\n${one}\nand right has\n${two}\n`;
+}
+
+/** An IKE SA with its children, SPIs and keys, the same on both sides. */
+function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
+  const { keys, spiI, spiR } = state;
+  const sas = new Map(plane.sas.map((sa) => [sa.id, sa]));
+  const one = ({ id, name, spiIn, spiOut }: ChildState) => {
+    const sa = sas.get(id);
+    const into = `${spiIn} ${hex(sa?.inbound.keys.encrKey ?? new Uint8Array(0))}`;
+    const out = `${spiOut} ${hex(sa?.outbound.keys.encrKey ?? new Uint8Array(0))}`;
+    return `  ${name} ${mirror ? `${out} ${into}` : `${into} ${out}`}`;
+  };
+  const children = state.children
+    .filter(({ stage }) => stage !== 'lingering')
+    .map(one)
+    .sort();
+  const secret = keys ? hex(keys.skD) : '';
+  return [`${hex(spiI)} ${hex(spiR)} ${secret}`, ...children].join('\n');
+}
+
+function bugs(side: Side): string {
+  return side.events
+    .map((event) => (event.kind === 'session-closed' && event.reason.code === 'internal' ? event.reason.text : ''))
+    .join('');
+}
+
+// --- how the two are configured ----------------------------------------------------------------------------------------
+
+const known = new Map<string, readonly Offer[]>();
+
+function offered(protocol: 'ike' | 'esp', groups: Groups): readonly Offer[] {
+  const base = protocol === 'ike' ? 'aes128gcm16-prfsha256' : 'aes128gcm16';
+  const text = { none: base, first: `${base}-x25519`, second: `${base}-ecp256`, both: `${base}-x25519-ecp256` }[groups];
+  const key = `${protocol} ${text}`;
+  const before = known.get(key);
+  if (before) return before;
+  const parsed = offers(text, protocol);
+  known.set(key, parsed);
+  return parsed;
+}
+
+const SELECTORS = [0, 1, 2].map((i) => ({
+  localTs: selectors(`10.1.${i}.0/24`),
+  remoteTs: selectors(`10.2.${i}.0/24`),
+}));
+
+function connections(plan: Plan): [Connection, Connection] {
+  const { childRekey } = plan;
+  const lifetime = {
+    ...child().lifetime,
+    rekeyTime: childRekey,
+    lifeTime: childRekey + 3000,
+    randTime: Math.min(2000, childRekey),
+  };
+  const children: Child[] = SELECTORS.slice(0, plan.children).map((ts, i) =>
+    child({ name: `net${i}`, offers: offered('esp', plan.pfs[0]), lifetime, ...ts }),
+  );
+  const left = connection({ ...plan.conn, offers: offered('ike', plan.groups[0]), children });
+  const right = mirrored(left, { offers: offered('ike', plan.groups[1]) });
+  const rightChildren = right.children.map((one) => ({ ...one, offers: offered('esp', plan.pfs[1]) }));
+  const both: [Connection, Connection] = [left, { ...right, children: rightChildren }];
+  return plan.kind === 'refused' && plan.wrongKey === 'initiator' ? trusting(plan, both) : both;
+}
+
+/** The initiator asks for nobody, and so learns only from the answer whose key it must be. */
+function trusting(plan: Plan, [left, right]: [Connection, Connection]): [Connection, Connection] {
+  const open = { remoteId: { kind: 'any' } } as const;
+  return initiator(plan) === 'left' ? [{ ...left, ...open }, right] : [left, { ...right, ...open }];
+}
+
+function initiator({ steps }: Plan): Name | undefined {
+  return steps.find(({ act }) => act === 'initiate')?.side;
+}
+
+/** Where keys are wrong for one side only, the other one proves itself with a key that the first has for others. */
+function keys(plan: Plan) {
+  const { kind, wrongKey } = plan;
+  const key = psk();
+  if (kind !== 'refused') return [[key], [key]] as const;
+  if (wrongKey === 'both') return [[key], [psk('another secret, as long as the first')]] as const;
+  const first = initiator(plan);
+  const odd = [key, psk('only for the peer by its name, and wrong', first === 'left' ? 'right.test' : 'left.test')];
+  return first === 'left' ? ([odd, [key]] as const) : ([[key], odd] as const);
+}
