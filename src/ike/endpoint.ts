@@ -9,29 +9,21 @@ import type { Random } from '../crypto/types.ts';
 import type { Child, Connection, Millis, SharedKey } from './connection.ts';
 import type { Answer, Effect, SessionId } from './effects.ts';
 import { Unfinished } from './fragment.ts';
+import { Ids } from './ids.ts';
 import { Parties } from './parties.ts';
 import type { Reason } from './reason.ts';
 import { groupsOf } from './select.ts';
 import { Timers } from './timers.ts';
 import { resolveTs } from './ts.ts';
-import {
-  childrenOf,
-  createTask,
-  deleteChild,
-  expireChild,
-  findChild,
-  policyOf,
-  rekeyChild,
-  replaceBy,
-} from './v2/children.ts';
+import { childrenOf, createTask, deleteChild, expireChild, findChild, rekeyChild, replaceBy } from './v2/children.ts';
 import { Doorman } from './v2/doorman.ts';
-import { notify } from './v2/payloads.ts';
+import { deadline, tick } from './v2/life.ts';
 import { Session } from './v2/session.ts';
 import { blank, type ChildState, type SessionState, type Want } from './v2/state.ts';
 import type { World } from './v2/world.ts';
-import { EXCHANGE, NOTIFY } from './wire/constants.ts';
-import { decodeHeader, encodeMessage, parseMessage } from './wire/message.ts';
-import type { Header, Message } from './wire/payload.ts';
+import { EXCHANGE } from './wire/constants.ts';
+import { decodeHeader, parseMessage } from './wire/message.ts';
+import type { Message } from './wire/payload.ts';
 
 export interface EndpointOptions {
   readonly random: Random;
@@ -47,8 +39,6 @@ export interface EndpointOptions {
 
 /** A peer's address may change by its ESP packets this often (SECURITY E11). */
 const MOVE_INTERVAL: Millis = 5000;
-/** Answers to what no session asked for, a second. */
-const STRAY_ANSWERS = 10;
 
 export class Endpoint {
   readonly #options: EndpointOptions;
@@ -56,8 +46,7 @@ export class Endpoint {
   readonly #sessions = new Map<SessionId, Session>();
   readonly #bySpi = new Map<string, Session>();
   readonly #children = new Map<number, SessionId>();
-  readonly #spis = new Set<number>();
-  readonly #reqids = new Map<string, number>();
+  readonly #ids: Ids;
   readonly #parties = new Parties();
   readonly #timers = new Timers();
   readonly #counters = new Map<string, number>();
@@ -68,13 +57,10 @@ export class Endpoint {
   #sharedKeys: readonly SharedKey[] = [];
   #effects: Effect[] = [];
   readonly #touched = new Set<Session>();
-  #ids = 0;
-  #serial = 0;
-  #lastReqid = 0;
-  #stray = { second: 0, answers: 0 };
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#ids = new Ids(options.random);
     this.configure(options.connections, options.sharedKeys);
     this.#world = this.#makeWorld();
     this.#doorman = new Doorman(this.#world);
@@ -101,7 +87,7 @@ export class Endpoint {
 
   #receive(now: Millis, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const header = decodeHeader(datagram);
-    if (header.major !== 2) return this.#wrongVersion(now, header, datagram.length, from, to);
+    if (header.major !== 2) return this.#doorman.refuseVersion(now, header, datagram.length, from, to);
     const message = parseMessage(datagram);
     const ours = header.initiator ? header.spiR : header.spiI;
     if (ours.every((byte) => byte === 0)) return this.#stranger(now, message, datagram, from, to);
@@ -120,23 +106,6 @@ export class Endpoint {
     this.#doorman.greet(now, message, datagram, from, to);
   }
 
-  /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us. */
-  #wrongVersion(now: Millis, header: Header, length: number, from: SocketAddress, to: SocketAddress): void {
-    this.#count(`version-${header.major}`);
-    if (header.major < 3 || header.response) return;
-    const fields = { ...header, initiator: !header.initiator, response: true };
-    const bytes = encodeMessage(fields, [notify(NOTIFY.INVALID_MAJOR_VERSION)]);
-    // Whoever is named as the sender gets no more than was sent in his name.
-    if (bytes.length > length || !this.#mayAnswer(now)) return;
-    this.#effects.push({ type: 'send', local: to, remote: from, bytes });
-  }
-
-  #mayAnswer(now: Millis): boolean {
-    const second = Math.floor(now / 1000);
-    if (this.#stray.second !== second) this.#stray = { second, answers: 0 };
-    return ++this.#stray.answers <= STRAY_ANSWERS;
-  }
-
   answer(now: Millis, answer: Answer): Effect[] {
     this.#with(now, answer.job.session, (session) => session.answer(now, answer));
     return this.#done();
@@ -148,7 +117,7 @@ export class Endpoint {
 
   tick(now: Millis): Effect[] {
     for (let id = this.#timers.due(now); id !== undefined; id = this.#timers.due(now)) {
-      this.#with(now, id, (session) => session.tick(now));
+      this.#with(now, id, (session) => tick(session, now));
       this.#settle();
     }
     return this.#done();
@@ -172,7 +141,7 @@ export class Endpoint {
     const from = { ip: local, port: conn.remotePort === 500 ? port : natPort };
     const to = { ip: remote, port: conn.remotePort };
     const state: SessionState = {
-      ...blank(++this.#ids, conn.name, now),
+      ...blank(this.#ids.next(), conn.name, now),
       original: true,
       spiI: this.#takeIkeSpi(),
       spiR: new Uint8Array(8),
@@ -288,7 +257,7 @@ export class Endpoint {
   get held(): { sessions: number; spis: number; children: number; halfOpen: number } {
     return {
       sessions: this.#bySpi.size,
-      spis: this.#spis.size,
+      spis: this.#ids.spis,
       children: this.#children.size,
       halfOpen: this.#doorman.size,
     };
@@ -303,20 +272,11 @@ export class Endpoint {
   import(states: readonly SessionState[]): void {
     for (const state of structuredClone(states)) {
       const session = this.#add(state);
-      this.#ids = Math.max(this.#ids, state.id);
-      this.#serial = Math.max(this.#serial, state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0);
-      for (const child of state.children) this.#import(child, state);
+      this.#ids.adopt(state);
+      for (const child of state.children) this.#children.set(child.id, state.id);
       this.#touched.add(session);
     }
     this.#settle();
-  }
-
-  #import(child: ChildState, state: SessionState): void {
-    this.#ids = Math.max(this.#ids, child.id);
-    this.#spis.add(child.spiIn);
-    this.#children.set(child.id, state.id);
-    this.#reqids.set(policyOf(state.conn, child), child.reqid);
-    this.#lastReqid = Math.max(this.#lastReqid, child.reqid);
   }
 
   // --- inside ----------------------------------------------------------------------------------------------------------
@@ -359,7 +319,7 @@ export class Endpoint {
   #settle(): void {
     for (const session of this.#touched) {
       const alive = this.#sessions.get(session.state.id) === session;
-      this.#timers.set(session.state.id, alive ? session.deadline() : undefined);
+      this.#timers.set(session.state.id, alive ? deadline(session) : undefined);
     }
     this.#touched.clear();
   }
@@ -397,17 +357,6 @@ export class Endpoint {
     }
   }
 
-  #takeSpi(): number {
-    for (;;) {
-      const [a = 0, b = 0, c = 0, d = 0] = this.#options.random(4);
-      const spi = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-      // RFC 4303 §2.1: 0 to 255 are reserved.
-      if (spi < 256 || this.#spis.has(spi)) continue;
-      this.#spis.add(spi);
-      return spi;
-    }
-  }
-
   #makeWorld(): World {
     const { random, port, natPort, rawEsp, lastInbound, lastOutbound } = this.#options;
     return {
@@ -423,12 +372,13 @@ export class Endpoint {
       count: (code) => this.#count(code),
       lastInbound: (child) => lastInbound?.(child),
       lastOutbound: (child) => lastOutbound?.(child),
-      sessionId: () => ++this.#ids,
-      childId: () => ++this.#ids,
-      serial: () => ++this.#serial,
-      takeSpi: () => this.#takeSpi(),
-      freeSpi: (spi) => void this.#spis.delete(spi),
-      reqid: (policy) => this.#reqid(policy),
+      sessionId: () => this.#ids.next(),
+      childId: () => this.#ids.next(),
+      serial: () => this.#ids.serial(),
+      takeSpi: () => this.#ids.takeSpi(),
+      freeSpi: (spi) => this.#ids.freeSpi(spi),
+      takeReqid: (policy) => this.#ids.takeReqid(policy),
+      freeReqid: (reqid) => this.#ids.freeReqid(reqid),
       takeIkeSpi: () => this.#takeIkeSpi(),
       add: (state) => this.#add(state),
       session: (id) => this.#reach(id),
@@ -453,14 +403,6 @@ export class Endpoint {
     const session = this.#sessions.get(id);
     if (session) this.#touched.add(session);
     return session;
-  }
-
-  #reqid(policy: string): number {
-    const known = this.#reqids.get(policy);
-    if (known !== undefined) return known;
-    const fresh = ++this.#lastReqid;
-    this.#reqids.set(policy, fresh);
-    return fresh;
   }
 
   #established(now: Millis, session: Session, initialContact: boolean): void {

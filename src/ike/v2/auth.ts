@@ -15,6 +15,7 @@ import type { Identity, Payload } from '../wire/payload.ts';
 import { answerFirstChild } from './answer.ts';
 import { askChild, processFirstChild } from './create.ts';
 import { sharedKeyAuth } from './keymat.ts';
+import { startLife } from './life.ts';
 import { errorNotify, find, has, notify } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { SessionState, Task } from './state.ts';
@@ -135,7 +136,7 @@ function authRefused(session: Session, payloads: readonly Payload[], localId: Id
 
 function authenticated(session: Session, now: Millis, initialContact: boolean): void {
   const { state } = session;
-  session.startLife(now);
+  startLife(session, now);
   session.event({ kind: 'session-established', session: state.id, conn: state.conn });
   session.world.established(now, session, initialContact);
 }

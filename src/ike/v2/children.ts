@@ -61,7 +61,7 @@ export function install(session: Session, now: Millis, made: Negotiated): ChildS
   const [outKeys, inKeys] = made.ours
     ? [material.initiator, material.responder]
     : [material.responder, material.initiator];
-  const reqid = world.reqid(policyOf(state.conn, made));
+  const reqid = world.takeReqid(policyOf(state.conn, made));
   const child: ChildState = {
     id: world.childId(),
     name: made.name,
@@ -206,6 +206,7 @@ function discard(session: Session, child: ChildState): void {
   world.effect({ type: 'remove', child: child.id });
   world.disown(child.id);
   world.freeSpi(child.spiIn);
+  world.freeReqid(child.reqid);
 }
 
 export function closeChildren(session: Session, reason: Reason): void {

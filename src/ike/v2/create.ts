@@ -258,6 +258,7 @@ function created(session: Session, now: Millis, task: CreateTask, shared: Uint8A
     if (rival) retire(rival, child.id);
     replaceBy(session, old, child);
     deleteChild(session, now, old);
+    closeDuplicate(session, now, child);
   } else {
     // The old one is gone already, and what replaced it too.
     announce(session, child);
@@ -378,6 +379,14 @@ function unrekeyed(session: Session, now: Millis, task: CreateTask): void {
     session.postpone(now, createTask(session, task.want, old));
   }
   session.finish(now);
+}
+
+/** A key exchange of ours was never computed. */
+export function createLost(session: Session, now: Millis, task: CreateTask, reason: Reason): void {
+  childFailed(session, task.want, reason);
+  if (task.answer && task.asked) unmade(session, now, task.asked);
+  else session.forgetTask();
+  unrekeyed(session, now, task);
 }
 
 export function childFailed(session: Session, want: Pick<Want, 'child'>, reason: Reason): void {

@@ -11,7 +11,7 @@ import { type Selected, selectProposal, withPreferredGroup } from '../select.ts'
 import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
-import type { Message, Payload, Proposal } from '../wire/payload.ts';
+import type { Header, Message, Payload, Proposal } from '../wire/payload.ts';
 import { learn } from './init.ts';
 import { need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
@@ -24,6 +24,8 @@ const COOKIE_SOURCE = 3;
 /** Half-open sessions from one source before it is not answered any more. */
 const BLOCK_SOURCE = 5;
 const HALF_OPEN_TIME: Millis = 30_000;
+/** Answers to what no session asked for, a second. */
+const STRAY_ANSWERS = 10;
 const MAX_SESSIONS = 10_000;
 /** Sessions that came to nothing and still repeat their last answer. Each has cost its peer an address and a group. */
 const MAX_FAILED = 256;
@@ -42,6 +44,7 @@ export class Doorman {
   readonly #halfOpen = new Map<Session, { readonly source: string; readonly key: string }>();
   readonly #bySource = new Map<string, number>();
   readonly #byKey = new Map<string, Session[]>();
+  #stray = { second: 0, answers: 0 };
   /** The oldest first. */
   readonly #failed = new Set<Session>();
 
@@ -52,6 +55,23 @@ export class Doorman {
 
   get size(): number {
     return this.#halfOpen.size;
+  }
+
+  /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us. */
+  refuseVersion(now: Millis, header: Header, length: number, from: SocketAddress, to: SocketAddress): void {
+    this.#world.count(`version-${header.major}`);
+    if (header.major < 3 || header.response) return;
+    const fields = { ...header, initiator: !header.initiator, response: true };
+    const bytes = encodeMessage(fields, [notify(NOTIFY.INVALID_MAJOR_VERSION)]);
+    // Whoever is named as the sender gets no more than was sent in his name.
+    if (bytes.length > length || !this.#mayAnswer(now)) return;
+    this.#world.effect({ type: 'send', local: to, remote: from, bytes });
+  }
+
+  #mayAnswer(now: Millis): boolean {
+    const second = Math.floor(now / 1000);
+    if (this.#stray.second !== second) this.#stray = { second, answers: 0 };
+    return ++this.#stray.answers <= STRAY_ANSWERS;
   }
 
   greet(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {

@@ -22,6 +22,7 @@ import { refuseKeyExchange } from './answer.ts';
 import { lowest } from './children.ts';
 import { badKeyExchange } from './init.ts';
 import { rekeyedKeys } from './keymat.ts';
+import { startLife } from './life.ts';
 import { errorNotify, find, need, notifies, notify, wantedGroup, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Incoming, SessionState, Task } from './state.ts';
@@ -62,7 +63,7 @@ export function processRekey(session: Session, now: Millis, task: RekeyTask, pay
   const spi = selection.ok ? selection.spi : undefined;
   const complete = selection.ok && nonce && ke && ke.group === task.group && selection.suite.ke === task.group;
   if (!complete || spi?.length !== 8 || !task.pair) {
-    return unusable(session, now, {
+    return strayed(session, now, {
       code: 'peer-error',
       text: 'the answer to our rekeying makes no sense',
       by: 'peer',
@@ -77,7 +78,7 @@ export function processRekey(session: Session, now: Millis, task: RekeyTask, pay
 export function rekeyAgreed(session: Session, now: Millis, task: RekeyTask, shared: Uint8Array | undefined): void {
   const { answer } = task;
   if (!answer) throw new Error('rekeyed without an answer');
-  if (!shared) return unusable(session, now, badKeyExchange('peer'));
+  if (!shared) return strayed(session, now, badKeyExchange('peer'));
   const made = successor(session, now, {
     original: true,
     suite: answer.suite,
@@ -189,6 +190,24 @@ function unusable(session: Session, now: Millis, reason: Reason): void {
   delete state.task;
   if (task?.kind === 'rekey-ike' && state.phase === 'established') session.postpone(now, rekeyTask(session));
   session.advance(now);
+}
+
+/**
+ * The peer has answered, and by that replaced the SA on its side, but we cannot follow. What stands will be deleted by
+ * the peer before long: a new IKE SA must be there by then.
+ */
+function strayed(session: Session, now: Millis, reason: Reason): void {
+  const { state, world } = session;
+  session.event({ kind: 'note', session: state.id, conn: state.conn, reason });
+  delete state.task;
+  world.replace(now, session);
+  session.advance(now);
+}
+
+/** A key exchange of ours was never computed. */
+export function rekeyLost(session: Session, now: Millis, task: RekeyTask, reason: Reason): void {
+  if (task.answer) strayed(session, now, reason);
+  else unusable(session, now, reason);
 }
 
 /** The peer rekeyed too, and its SA is the one that stays. */
@@ -348,6 +367,6 @@ function successor(session: Session, now: Millis, made: Made): Session {
     failures: 0,
   };
   const next = world.add(state);
-  next.startLife(now);
+  startLife(next, now);
   return next;
 }

@@ -11,10 +11,11 @@ import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/payload.ts';
 import { answerCreate, incomingCreateAgreed } from './answer.ts';
 import { authAnswer, authRequest, processAuth } from './auth.ts';
-import { closeChildren, expireChildren, lifeOfChildren, moveChildren } from './children.ts';
+import { closeChildren, moveChildren } from './children.ts';
 import { beginCreate, createAgreed, processCreate, sendCreate } from './create.ts';
 import { informAnswer, namedSpis, processDelete, sendDeleteChildren } from './inform.ts';
 import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
+import { livenessEnd } from './life.ts';
 import { notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import {
@@ -28,7 +29,7 @@ import {
   sendRekey,
 } from './rekey.ts';
 import type { Incoming, SessionState, Task } from './state.ts';
-import { decrypt, repeat, request, respond, retransmitted } from './window.ts';
+import { decrypt, repeat, request, respond } from './window.ts';
 import type { World } from './world.ts';
 
 /** A shared secret or a key pair that takes longer is given up. */
@@ -334,16 +335,10 @@ export class Session {
         this.state.phase = 'deleting';
         return request(this, now, EXCHANGE.INFORMATIONAL, [{ tag: 'D', protocol: PROTOCOL.IKE, spis: [] }]);
       case 'liveness':
-        return request(this, now, EXCHANGE.INFORMATIONAL, [], this.#livenessEnd(now));
+        return request(this, now, EXCHANGE.INFORMATIONAL, [], livenessEnd(this, now));
       case 'refuse':
         return request(this, now, EXCHANGE.INFORMATIONAL, [notify(task.notify)]);
     }
-  }
-
-  /** `dpd_timeout` counts from the last sign of life, and always leaves one wait for an answer. */
-  #livenessEnd(now: Millis): Millis | undefined {
-    const { dpdTimeout, retransmit } = this.conn;
-    return dpdTimeout > 0 ? Math.max(this.#lastHeard() + dpdTimeout, now + retransmit.base) : undefined;
   }
 
   /** The task under way is done; the next may start. */
@@ -456,109 +451,6 @@ export class Session {
     by.advance(now);
   }
 
-  /** Starts the clocks of an established IKE SA. */
-  startLife(now: Millis): void {
-    const { state, conn, world } = this;
-    state.phase = 'established';
-    state.establishedAt = now;
-    state.failures = 0;
-    state.lastIn = now;
-    delete state.endAt;
-    const earlier = part(conn.randTime, world.random);
-    if (conn.rekeyTime > 0) {
-      state.rekeyAt = now + Math.max(0, conn.rekeyTime - earlier);
-      state.lifeAt = now + conn.rekeyTime + conn.overTime;
-    }
-    if (conn.reauthTime > 0) {
-      state.reauthAt = now + Math.max(0, conn.reauthTime - earlier);
-      state.lifeAt = Math.min(state.lifeAt ?? Number.POSITIVE_INFINITY, now + conn.reauthTime + conn.overTime);
-    }
-  }
-
-  // --- time ------------------------------------------------------------------------------------------------------
-
-  #lastHeard(): Millis {
-    return this.#latest(this.state.lastIn, (child) => this.world.lastInbound(child));
-  }
-
-  #lastSent(): Millis {
-    return this.#latest(this.state.lastOut, (child) => this.world.lastOutbound(child));
-  }
-
-  #latest(own: Millis, use: (child: number) => Millis | undefined): Millis {
-    let latest = own;
-    for (const child of this.state.children) latest = Math.max(latest, use(child.id) ?? 0);
-    return latest;
-  }
-
-  deadline(): Millis | undefined {
-    const { state } = this;
-    let next = Number.POSITIVE_INFINITY;
-    for (const at of this.#deadlines()) if (at !== undefined && at < next) next = at;
-    for (const child of state.children) {
-      next = Math.min(next, lifeOfChildren(child));
-    }
-    for (const { at } of state.delayed) next = Math.min(next, at);
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
-  }
-
-  #deadlines(): (Millis | undefined)[] {
-    const { state } = this;
-    const out = state.outstanding;
-    return [
-      state.endAt,
-      out && Math.min(out.nextAt, out.until ?? Number.POSITIVE_INFINITY),
-      state.taskJob?.deadline,
-      state.incomingJob?.deadline,
-      state.rekeyAt,
-      state.reauthAt,
-      state.lifeAt,
-      this.#livenessAt(),
-      this.#keepaliveAt(),
-    ];
-  }
-
-  #livenessAt(): Millis | undefined {
-    const { state } = this;
-    const busy = state.outstanding || state.task || state.queue.length > 0;
-    // Of a redundant SA the peer may have forgotten its end.
-    const idle = state.phase === 'established' && state.successor === undefined && !busy;
-    if (!idle || this.conn.dpdDelay === 0) return undefined;
-    return this.#lastHeard() + this.conn.dpdDelay;
-  }
-
-  #keepaliveAt(): Millis | undefined {
-    const { state } = this;
-    if (!state.natLocal || state.phase !== 'established' || this.conn.natKeepalive === 0) return undefined;
-    return this.#lastSent() + this.conn.natKeepalive;
-  }
-
-  tick(now: Millis): void {
-    const { state } = this;
-    if (due(state.endAt, now)) return this.#ended(now);
-    if (due(state.lifeAt, now)) return this.#expired(now);
-    if (due(state.taskJob?.deadline, now) || due(state.incomingJob?.deadline, now)) {
-      return this.#jobLost(now);
-    }
-    if (retransmitted(this, now) === 'given-up') return this.#givenUp(now);
-    this.#wake(now);
-    if (due(state.reauthAt, now)) {
-      delete state.reauthAt;
-      this.world.replace(now, this);
-    }
-    if (due(state.rekeyAt, now)) {
-      delete state.rekeyAt;
-      this.rekey(now);
-    }
-    expireChildren(this, now);
-    if (due(this.#livenessAt(), now)) this.enqueue(now, { kind: 'liveness' });
-    if (due(this.#keepaliveAt(), now)) {
-      state.lastOut = now;
-      this.world.effect({ type: 'keepalive', local: state.local, remote: state.remote });
-    }
-    this.advance(now);
-  }
-
   rekey(now: Millis): void {
     const { state } = this;
     const kinds = [state.task, ...state.queue].map((task) => task?.kind);
@@ -569,65 +461,6 @@ export class Session {
   checkLiveness(now: Millis): void {
     const busy = this.state.outstanding || this.state.queue.some((task) => task.kind === 'liveness');
     if (this.state.phase === 'established' && !busy) this.enqueue(now, { kind: 'liveness' });
-  }
-
-  #wake(now: Millis): void {
-    const { state } = this;
-    const ready = state.delayed.filter(({ at }) => at <= now);
-    if (ready.length === 0) return;
-    state.delayed = state.delayed.filter(({ at }) => at > now);
-    for (const { task } of ready) state.queue.push(task);
-  }
-
-  #ended(now: Millis): void {
-    const { state } = this;
-    switch (state.phase) {
-      case 'init':
-      case 'auth':
-        return this.over(now, {
-          code: 'half-open',
-          text: 'the peer did not complete the negotiation in time',
-          by: 'peer',
-        });
-      case 'rekeyed':
-        delete state.endAt;
-        return this.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
-      case 'established':
-        delete state.endAt;
-        return this.close(now, { code: 'replaced', text: 'a redundant IKE SA after both sides rekeyed' });
-      case 'deleting':
-      case 'closed':
-        delete state.endAt;
-        this.over(now, state.reason ?? { code: 'ok', text: 'closed' });
-        return this.world.forget(this);
-    }
-  }
-
-  #expired(now: Millis): void {
-    delete this.state.lifeAt;
-    if (this.state.phase === 'deleting') return this.#givenUp(now);
-    this.close(now, { code: 'expired', text: 'the IKE SA reached the end of its life without being renewed' });
-  }
-
-  #jobLost(now: Millis): void {
-    this.world.count('job-lost');
-    this.fail(now, { code: 'internal', text: 'a key exchange took longer than 30 s to compute' });
-  }
-
-  #givenUp(now: Millis): void {
-    const { state } = this;
-    const since = Math.round((now - (state.outstanding?.since ?? now)) / 1000);
-    if (state.task?.kind === 'delete-ike' || state.task?.kind === 'refuse') return this.over(now, state.task.reason);
-    const code = state.phase === 'init' || state.phase === 'auth' ? 'no-answer' : 'peer-dead';
-    this.over(now, {
-      code,
-      text: `no answer from ${state.remote.ip} for ${since} s`,
-      peer: state.remote,
-      remedy:
-        code === 'no-answer'
-          ? `check that ${state.remote.ip} is the peer's address and that UDP ${state.remote.port} reaches it in both directions`
-          : `check the path to ${state.remote.ip} and whether the peer still runs`,
-    });
   }
 
   /** The peer cannot do this now: once more, later and later (RFC 7296 §2.25). */
@@ -654,10 +487,6 @@ function fatal(payloads: readonly Payload[]): Reason | undefined {
     }
   }
   return undefined;
-}
-
-function due(at: Millis | undefined, now: Millis): boolean {
-  return at !== undefined && at <= now;
 }
 
 function sameAddress(a: SocketAddress, b: SocketAddress): boolean {

@@ -30,8 +30,9 @@ export interface World {
   /** An inbound SPI of ESP that nobody uses. */
   takeSpi(): number;
   freeSpi(spi: number): void;
-  /** The same number for the same policy, whichever SA serves it. */
-  reqid(policy: string): number;
+  /** The same number for the same policy, as long as a child serves it. */
+  takeReqid(policy: string): number;
+  freeReqid(reqid: number): void;
   /** An IKE SPI that nobody uses. */
   takeIkeSpi(): Uint8Array;
   /** A session made by rekeying another. */

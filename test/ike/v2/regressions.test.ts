@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sides } from '../../support/connections.ts';
+import { Pair } from '../../support/pair.ts';
 import { play } from '../../support/play.ts';
 import { type Plan, readSteps } from '../../support/schedule.ts';
 
@@ -204,26 +206,6 @@ holds('a new IKE SA takes over from the one that the old one was rekeyed to', {
   end: 23_721,
 });
 
-// It came to life again, without its children.
-holds('an IKE SA whose Delete waits to go out is not reauthenticated', {
-  seed: 9076,
-  children: 2,
-  pfs: ['first', 'first'],
-  conn: {
-    dpdDelay: 13_705,
-    dpdTimeout: 15_000,
-    reauthTime: 11_190,
-    overTime: 6000,
-    unique: 'keep',
-    childless: 'prefer',
-    encap: 'auto',
-    natKeepalive: 0,
-  },
-  wire: { ...QUIET, loss: 0.14, delay: 1, reorder: 37 },
-  steps: readSteps('0 left initiate 1', '8386 left rekey-child 2', '8466 right rekey-child 2'),
-  end: 24_371,
-});
-
 // Traffic fell back to an SA that the peer had closed.
 holds('with a child goes what it has replaced', {
   seed: 336,
@@ -246,22 +228,29 @@ holds('with a child goes what it has replaced', {
 
 // Its clocks started another one, which closed the one in use.
 holds('a redundant IKE SA is neither rekeyed nor reauthenticated', {
-  seed: 770,
-  keTime: [596, 376],
-  pfs: ['both', 'both'],
-  groups: ['second', 'both'],
+  seed: 980,
+  children: 2,
   conn: {
-    dpdDelay: 11_754,
+    dpdDelay: 21_579,
     dpdTimeout: 15_000,
-    reauthTime: 10_986,
+    reauthTime: 25_131,
     overTime: 6000,
-    unique: 'keep',
+    unique: 'replace',
     childless: 'allow',
     encap: 'auto',
     natKeepalive: 0,
   },
-  steps: readSteps('0 left initiate 0'),
-  end: 18_630,
+  wire: { ...QUIET, loss: 0.03, delay: 200, reorder: 30 },
+  steps: readSteps(
+    '0 left initiate 0',
+    '3056 left rekey-child 1',
+    '3056 right rekey-child 1',
+    '3059 left rekey-ike 0',
+    '17326 left rekey-ike 0',
+    '17421 right rekey-ike 0',
+    '22615 left rekey-ike 1',
+  ),
+  end: 24_442,
 });
 
 // Both sides had begun at once, and what only one of them wanted was lost.
@@ -302,4 +291,28 @@ holds('a hard limit on a child that is still replacing another makes one anew', 
     '4636 right hard-limit 0',
   ),
   end: 6084,
+});
+
+// Its children were to be had on neither of the two.
+test('an IKE SA whose Delete waits to go out is not reauthenticated', () => {
+  const pair = Pair.up(...sides({ reauthTime: 10_000 }, { reauthTime: 0 }));
+  const { left } = pair;
+  pair.wire.cut = true;
+  left.run(left.endpoint.rekeyChild(pair.now, left.child));
+  left.run(left.endpoint.close(pair.now, left.session, { code: 'requested', text: 'closed by the operator' }));
+  pair.run(15_000);
+  assert.equal(left.count('session-started'), 1);
+  pair.wire.cut = false;
+  pair.run(40_000);
+  assert.equal(left.endpoint.sessions().length, 0);
+});
+
+// Where the first IKE SA of a peer is kept, the new one that is to take over from it was turned away.
+test('with unique = keep a peer can reauthenticate', () => {
+  const pair = Pair.up(...sides({ unique: 'keep', reauthTime: 10_000 }, { reauthTime: 0 }));
+  const before = pair.left.session;
+  pair.run(15_000);
+  assert.notEqual(pair.left.session, before);
+  assert.equal(pair.left.live.children.length, 1);
+  assert.equal(pair.right.live.children.length, 1);
 });

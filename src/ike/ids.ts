@@ -1,0 +1,88 @@
+// Numbers that must not be given twice: of sessions, children, jobs, ESP SPIs and policies.
+
+import type { Random } from '../crypto/types.ts';
+import { policyOf } from './v2/children.ts';
+import type { SessionState } from './v2/state.ts';
+
+interface Policy {
+  readonly reqid: number;
+  /** Children that serve it. */
+  users: number;
+}
+
+export class Ids {
+  readonly #random: Random;
+  readonly #spis = new Set<number>();
+  readonly #policies = new Map<string, Policy>();
+  readonly #byReqid = new Map<number, string>();
+  #last = 0;
+  #serial = 0;
+  #lastReqid = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Of a session or a child: one count for both, so that a number alone says which is meant. */
+  next(): number {
+    return ++this.#last;
+  }
+
+  serial(): number {
+    return ++this.#serial;
+  }
+
+  get spis(): number {
+    return this.#spis.size;
+  }
+
+  takeSpi(): number {
+    for (;;) {
+      const [a = 0, b = 0, c = 0, d = 0] = this.#random(4);
+      const spi = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      // RFC 4303 §2.1: 0 to 255 are reserved.
+      if (spi < 256 || this.#spis.has(spi)) continue;
+      this.#spis.add(spi);
+      return spi;
+    }
+  }
+
+  freeSpi(spi: number): void {
+    this.#spis.delete(spi);
+  }
+
+  /** The same number for the same policy, as long as a child serves it. */
+  takeReqid(policy: string): number {
+    const known = this.#policies.get(policy);
+    if (known) {
+      known.users++;
+      return known.reqid;
+    }
+    const reqid = ++this.#lastReqid;
+    this.#policies.set(policy, { reqid, users: 1 });
+    this.#byReqid.set(reqid, policy);
+    return reqid;
+  }
+
+  freeReqid(reqid: number): void {
+    const name = this.#byReqid.get(reqid);
+    const policy = name === undefined ? undefined : this.#policies.get(name);
+    if (name === undefined || !policy || --policy.users > 0) return;
+    this.#policies.delete(name);
+    this.#byReqid.delete(reqid);
+  }
+
+  /** Those that an exported session has been given elsewhere. */
+  adopt(state: SessionState): void {
+    this.#last = Math.max(this.#last, state.id, ...state.children.map((child) => child.id));
+    this.#serial = Math.max(this.#serial, state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0);
+    for (const child of state.children) {
+      this.#spis.add(child.spiIn);
+      const name = policyOf(state.conn, child);
+      const users = (this.#policies.get(name)?.users ?? 0) + 1;
+      this.#policies.set(name, { reqid: child.reqid, users });
+      this.#byReqid.set(child.reqid, name);
+      this.#lastReqid = Math.max(this.#lastReqid, child.reqid);
+    }
+  }
+}
