@@ -6,8 +6,8 @@
 //   HMAC 4 to 5.5 and 5 to 7; AES-CMAC 1.2 and 2.7 (below 100 bytes noble is 1.4 times as fast, but its AES looks secret
 //   bytes up in tables).
 // Key exchange, generation and agreement together: X25519 15, X448 11, P-256 25, P-384 2.7, P-521 2.3, MODP 6 to 7.
-//   Of the ways through node:crypto: curves from JWK are 6 times as fast as from DER, and 11 times with our own key kept
-//   until its use; for P-256 createECDH is 1.5 times as fast as that, for P-384 and P-521 it is 1.6 times slower. MODP
+//   Of the ways through node:crypto: agreeing on keys from JWK is 6 times as fast as from DER; for P-256 createECDH is
+//   1.5 times as fast as that, for P-384 and P-521 it is 1.6 times slower. MODP
 //   runs on one context per group, with its secret set and taken away: 20 to 30 ms saved per use in groups 1 and 2, which
 //   OpenSSL would prove prime each time; group 24 it knows by its numbers. DER would cost group 24 another 1.1 ms.
 
