@@ -25,6 +25,8 @@ export interface Measure {
   /** CPU time so far, in ms. */
   readonly cpu: number;
   readonly sessions: number;
+  /** Messages that were not what was expected. */
+  readonly dropped: number;
   readonly heap: number;
   /** What V8 knows to be held outside its heap, ArrayBuffers above all. */
   readonly external: number;
@@ -111,7 +113,7 @@ class Peer {
       case 'run':
         return this.#run(order);
       case 'measure':
-        return say({ measure: measure(this.#side?.endpoint.size ?? 0) });
+        return say({ measure: measure(this.#side?.endpoint) });
     }
   }
 
@@ -146,11 +148,14 @@ class Peer {
   }
 }
 
-function measure(sessions: number): Measure {
+function measure(endpoint: Endpoint | undefined): Measure {
   const { user, system } = process.cpuUsage();
   for (let i = 0; i < 3; i++) global.gc?.();
   const { heapUsed, external, rss } = process.memoryUsage();
-  return { cpu: (user + system) / 1000, sessions, heap: heapUsed, external, resident: rss };
+  let dropped = 0;
+  for (const count of endpoint?.counters().values() ?? []) dropped += count;
+  const sessions = endpoint?.size ?? 0;
+  return { cpu: (user + system) / 1000, sessions, dropped, heap: heapUsed, external, resident: rss };
 }
 
 function say(report: Report): void {

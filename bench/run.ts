@@ -32,9 +32,15 @@ export class Run {
   static async start({ shell, nodeOptions = [], ...site }: Setup): Promise<Run> {
     const gateway = new Process(nodeOptions);
     const peers = new Process(nodeOptions);
-    const { port } = await gateway.ask({ do: 'start', role: 'gateway', shell, plan: { ...site, port: 0 } }, 'port');
-    await peers.ask({ do: 'start', role: 'peers', shell, plan: { ...site, port } }, 'port');
-    return new Run(gateway, peers);
+    const run = new Run(gateway, peers);
+    try {
+      const { port } = await gateway.ask({ do: 'start', role: 'gateway', shell, plan: { ...site, port: 0 } }, 'port');
+      await peers.ask({ do: 'start', role: 'peers', shell, plan: { ...site, port } }, 'port');
+    } catch (error) {
+      await run.stop();
+      throw error;
+    }
+    return run;
   }
 
   /** Sets up tunnels from these peers. */
@@ -42,6 +48,10 @@ export class Run {
     const before = await this.measure();
     const { wall } = await this.#peers.ask({ do: 'run', peers, parallel }, 'wall');
     const after = await this.measure();
+    for (const side of ['gateway', 'peers'] as const) {
+      const dropped = after[side].dropped - before[side].dropped;
+      if (dropped > 0) throw new Error(`the ${side} dropped ${dropped} messages: the figures would be wrong`);
+    }
     return {
       count: peers.length,
       wall,
@@ -63,6 +73,10 @@ export class Run {
   }
 }
 
+/** Milliseconds for what takes seconds. */
+const PATIENCE = 120_000;
+const GRACE = 2000;
+
 type Of<K extends string> = Extract<Report, { readonly [P in K]: unknown }>;
 
 class Process {
@@ -76,25 +90,29 @@ class Process {
   async ask<K extends 'port' | 'wall' | 'measure'>(order: Order, key: K): Promise<Of<K>> {
     const child = this.#child;
     const stop = new AbortController();
-    const { signal } = stop;
+    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(PATIENCE)]);
     const answer = once(child, 'message', { signal });
     const end = once(child, 'exit', { signal });
     child.send(order);
     try {
       const [report]: unknown[] = await Promise.race([answer, end]);
       if (has(report, key)) return report;
-      throw new Error(`the process of the bench has ended (${String(report)})`);
+      throw new Error(`a process of the bench has ended during "${order.do}": ${String(report)}`);
     } finally {
       stop.abort();
       await Promise.allSettled([answer, end]);
     }
   }
 
+  /** Also when it stands still. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const end = once(this.#child, 'exit');
-    this.#child.disconnect();
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const end = once(child, 'exit');
+    const kill = setTimeout(() => child.kill('SIGKILL'), GRACE);
+    if (child.connected) child.disconnect();
     await end;
+    clearTimeout(kill);
   }
 }
 

@@ -10,10 +10,31 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 export function parseIp(text: string): Uint8Array | undefined {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
+  if (isIPv4(text)) return parseIpv4(text);
   if (!isIPv6(text) || text.includes('%')) return undefined;
   return parseIpv6(text);
+}
+
+/** Done several times a message, and `split` costs ten times as much. */
+function parseIpv4(text: string): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      bytes[at++] = value;
+      value = 0;
+    } else {
+      value = 10 * value + code - ZERO;
+    }
+  }
+  bytes[at] = value;
+  return bytes;
 }
 
 function parseIpv6(text: string): Uint8Array {

@@ -60,11 +60,14 @@ function cut(suite: Suite, skeyseed: Uint8Array, exchange: Exchange, spiI: Uint8
   };
 }
 
+/** A combined mode has no integrity keys: four in each session and child, that need not be four objects. */
+const NONE = new Uint8Array(0);
+
 function cutter(material: Uint8Array): (size: number) => Uint8Array {
   let at = 0;
   return (size) => {
     at += size;
-    return material.slice(at - size, at);
+    return size === 0 ? NONE : material.slice(at - size, at);
   };
 }
 
