@@ -13,6 +13,7 @@ import { CONTROL, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
 
 const CLIENT = { control: CONTROL, json: JSON_OUTPUT } as const;
 
+const MORE = '"espalier --help" and "espalier COMMAND --help" tell more.';
 const NAME = 'a connection (all its children) or one child';
 
 /** Runs one command line. Resolves to the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
@@ -89,12 +90,20 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
     .wrap(Math.min(io.width ?? 100, 120))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error ?? new UsageError(plain(message));
     })
     .parseAsync([...args], {}, (_error, _argv, output) => {
       if (output) io.out(output);
     });
   return code;
+}
+
+/** What yargs finds wrong, in words that name what is missing. */
+function plain(message: string): string {
+  if (message.startsWith('Not enough non-option arguments')) return 'the NAME of a connection or a child is missing';
+  return message
+    .replace(/^Unknown arguments?:/, 'unknown command or option:')
+    .replace(/^Did you/, 'unknown command; did you');
 }
 
 function client(argv: { readonly control: string | undefined; readonly json: boolean }) {
@@ -109,7 +118,7 @@ function seconds(value: unknown): number {
 function explain(error: unknown, io: Io): number {
   if (error instanceof UsageError || (error instanceof ControlError && error.code === 'bad-uri')) {
     io.err(`espalier: ${error.message}`);
-    io.err('"espalier --help" and "espalier COMMAND --help" tell more.');
+    io.err(MORE);
     return USAGE;
   }
   if (error instanceof ControlError) {
@@ -118,7 +127,8 @@ function explain(error: unknown, io: Io): number {
   }
   // yargs has a class of its own for what it finds wrong before a command runs.
   if (error instanceof Error && error.name === 'YError') {
-    io.err(`espalier: ${error.message}`);
+    io.err(`espalier: ${error.message.replace(/^Not enough arguments following: (\S+)$/, '--$1 needs a value')}`);
+    io.err(MORE);
     return USAGE;
   }
   io.err(`espalier: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -17,6 +17,10 @@ export function readChild(section: Section, version: Connection['version'], find
   const values = new Values(section, PATH, findings);
   values.choice('mode', ['tunnel']);
   const startAction = values.choice('start_action', ['none', 'trap', 'start']) ?? 'none';
+  if (startAction === 'trap') {
+    const text = `child "${section.name}" does not begin on traffic yet: it waits for the peer, or for "espalier up"`;
+    findings.warn(`trap ${section.name}`, values.placeOf('start_action'), text);
+  }
   return {
     name: section.name,
     offers: readOffers(values, 'esp_proposals', 'esp', version),

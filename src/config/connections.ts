@@ -29,7 +29,6 @@ export function readConnection(section: Section, findings: Findings): Connection
     version,
     localAddrs: readAddresses(values, 'local_addrs'),
     remoteAddrs,
-    localPort: values.integer('local_port') ?? 500,
     remotePort: values.integer('remote_port') ?? 500,
     offers: readOffers(values, 'proposals', 'ike', version),
     localId: local?.kind === 'is' ? local.id : undefined,

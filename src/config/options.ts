@@ -107,11 +107,12 @@ const CONNECTION: readonly Option[] = [
       example: '198.51.100.1',
     },
   ),
-  has(
+  ignores(
     `${CONN}.local_port`,
     integer(1, 65535),
     '500',
-    'Our UDP port. From 500 IKE moves to 4500 where a NAT demands it.',
+    'Our UDP port.',
+    'the ports of all connections are those of the daemon: --port and --nat-port',
   ),
   has(`${CONN}.remote_port`, integer(1, 65535), '500', "The peer's UDP port."),
   has(`${CONN}.proposals`, proposals, 'default', 'Algorithms for IKE, most wanted first.', {

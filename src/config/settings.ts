@@ -103,15 +103,19 @@ class Parser {
 
   #statements(path: string, lexer: Lexer, into: Growing, outer: number): void {
     const open: Open[] = [{ section: into }];
+    let crooked: Place | undefined;
     for (;;) {
       const token = lexer.next();
       const { section, name } = open.at(-1) as Open;
       if (token.tag === 'end') {
-        if (name) throw new ConfigError(name.place, 'this section never ends: "}" is missing');
+        if (name)
+          throw new ConfigError(name.place, `this section never ends: "}" is missing${guess(crooked, name.place)}`);
         return;
       }
       if (token.tag === '}') {
         if (!name) throw new ConfigError(token.place, '"}" without a section to end');
+        const { line, column } = name.place;
+        if (token.place.line !== line && token.place.column < column) crooked ??= name.place;
         open.pop();
       } else if (token.tag !== 'name') {
         throw new ConfigError(token.place, `a name is missing before "${token.tag}"`);
@@ -173,6 +177,12 @@ class Parser {
       this.file(file, this.#files.read(file, place), into, place, depth);
     }
   }
+}
+
+/** The first section whose end stands further left than its beginning probably lacks its own. */
+function guess(crooked: Place | undefined, { line }: Place): string {
+  if (!crooked || crooked.line === line) return '';
+  return `; by the indentation, that of the section in line ${crooked.line}`;
 }
 
 function follows(place: Place, other: Place): boolean {

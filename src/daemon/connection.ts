@@ -179,9 +179,10 @@ export class ConnectionLife {
     const entry = this.#sessions.get(session);
     this.#sessions.delete(session);
     this.#silentSince = undefined;
-    if (this.#sessions.size > 0) return [];
-    if (established) return this.#ended(now, reason);
-    this.#tries++;
+    // Half-open sessions of others do not count: whoever forges the peer's address can have one at any time.
+    if ([...this.#sessions.values()].some((other) => other.initiator || other.established)) return [];
+    if (established || (reason.code === 'requested' && this.#wanted().length === 0)) return this.#ended(now, reason);
+    if (entry?.initiator) this.#tries++;
     const { keyingTries, retryInterval } = this.#conn;
     const wanted = this.#wanted().length > 0;
     const silent = reason.code === 'no-answer';
@@ -195,7 +196,8 @@ export class ConnectionLife {
       child.state = 'phase1-failed';
       child.reason = reason;
     }
-    if (wanted && retryInterval > 0) this.#retryAt = now + retryInterval;
+    // Nor does the end of one put off our next attempt.
+    if (wanted && retryInterval > 0) this.#retryAt ??= now + retryInterval;
     return [];
   }
 
@@ -279,7 +281,7 @@ export class ConnectionLife {
     return {
       code: 'no-answer',
       text: `no answer from the peer for ${Math.round((now - this.#silentSince) / 1000)} s`,
-      remedy: 'check that remote_addrs is the peer’s address and that UDP 500 and 4500 pass in both directions',
+      remedy: "check that remote_addrs is the peer's address and that UDP 500 and 4500 pass in both directions",
     };
   }
 

@@ -2,17 +2,14 @@
 
 import { hex } from '../bytes/bytes.ts';
 import { formatSocketAddress } from '../bytes/ip.ts';
-import { ENCR } from '../crypto/ids.ts';
 import type { SaStats } from '../esp/table.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import { formatIdentity } from '../ike/identity.ts';
 import type { Reason } from '../ike/reason.ts';
-import type { Suite } from '../ike/select.ts';
+import { transformsOf } from '../ike/select.ts';
 import type { Session } from '../ike/v2/session.ts';
 import type { ChildState as Child } from '../ike/v2/state.ts';
-import { TRANSFORM } from '../ike/wire/constants.ts';
-import type { Transform } from '../ike/wire/payload.ts';
 import type { ConnectionLife } from './connection.ts';
 import type { Gateway as Daemon } from './gateway.ts';
 import { sentence } from './report.ts';
@@ -60,9 +57,8 @@ export class Desk implements Gateway {
     if ('code' in found) return { ok: false, reason: found };
     const { life, children } = found;
     const gateway = this.#gateway;
-    const name = life.conn.name;
     return this.#until(
-      name,
+      new Set([life.conn.name]),
       timeout,
       progress,
       () => {
@@ -83,6 +79,9 @@ export class Desk implements Gateway {
     for (const life of this.#gateway.lives.values()) {
       const names = life.conn.children.map((one) => one.name);
       if (ike !== undefined && life.conn.name !== ike) continue;
+      if (child === undefined && names.length === 0) {
+        return { code: 'no-connection', text: `connection ${ike} has no children to bring up`, by: 'us' };
+      }
       if (child === undefined) return { life, children: names };
       if (names.includes(child)) return { life, children: [child] };
     }
@@ -90,9 +89,9 @@ export class Desk implements Gateway {
     return { code: 'no-connection', text, by: 'us' };
   }
 
-  /** Runs `begin` and waits until `done` has an answer, which every event of the connection may bring. */
+  /** Runs `begin` and waits until `done` has an answer, which every event of the connections may bring. */
   #until(
-    conn: string,
+    conns: ReadonlySet<string>,
     timeout: Millis,
     progress: Tell,
     done: () => Outcome | undefined,
@@ -107,8 +106,9 @@ export class Desk implements Gateway {
         resolve(outcome);
       };
       const watch = (event: Event) => {
-        if (event.conn !== conn) return;
-        progress({ level: 1, group: 'IKE', text: sentence(event), session: event.session, conn });
+        const { conn, session } = event;
+        if (!conns.has(conn)) return;
+        progress({ level: 1, group: 'IKE', text: sentence(event), session, conn });
         const outcome = done();
         if (outcome) settle(outcome);
       };
@@ -145,11 +145,12 @@ export class Desk implements Gateway {
       const reason: Reason = { code: 'no-connection', text: 'no matching SAs to terminate found', by: 'us' };
       return { ok: false, reason, matches, terminated: 0 };
     }
-    const conns = new Set([...ids].map((id) => (endpoint.session(id) ?? endpoint.sessionOfChild(id))?.state.conn));
-    const [conn = ''] = conns;
+    const conns = new Set(
+      [...ids].map((id) => (endpoint.session(id) ?? endpoint.sessionOfChild(id))?.state.conn ?? ''),
+    );
     const reason: Reason = { code: 'requested', text: 'closed on request', by: 'us' };
     const outcome = await this.#until(
-      conn,
+      conns,
       timeout,
       progress,
       () => (left() === 0 ? { ok: true, reason: DONE } : undefined),
@@ -181,7 +182,7 @@ export class Desk implements Gateway {
     return sessions.length + children.length;
   }
 
-  /** Established SAs only: what is gone or going needs nothing. */
+  /** What is meant, but for SAs that others have replaced. */
   #targets({ ike, child, ikeId, childId }: Target): { sessions: SessionId[]; children: number[] } {
     const sessions: SessionId[] = [];
     const children: number[] = [];
@@ -219,7 +220,7 @@ export class Desk implements Gateway {
       spiR: hex(state.spiR),
       natLocal: state.natLocal || state.udpForced,
       natRemote: state.natRemote,
-      transforms: suite ? transforms(suite) : [],
+      transforms: suite ? transformsOf(suite) : [],
       establishedSince: since(state.establishedAt, now),
       rekeyIn: until(state.rekeyAt, now),
       reauthIn: until(state.reauthAt, now),
@@ -246,7 +247,7 @@ export class Desk implements Gateway {
       spiIn: child.spiIn,
       spiOut: child.spiOut,
       esn: child.suite.esn,
-      transforms: transforms(child.suite),
+      transforms: transformsOf(child.suite),
       bytesIn: stats.bytesIn ?? 0,
       packetsIn: stats.packetsIn ?? 0,
       bytesOut: stats.bytesOut ?? 0,
@@ -316,17 +317,6 @@ function taskName(task: { readonly kind: string; readonly rekeys?: number | unde
     default:
       return 'IKE_NOTIFY';
   }
-}
-
-function transforms(suite: Suite): Transform[] {
-  const { encr, keyBits, integ, prf, ke } = suite;
-  const fixed = encr === ENCR.CHACHA20_POLY1305;
-  return [
-    { type: TRANSFORM.ENCR, id: encr, ...(keyBits === undefined || fixed ? {} : { keyBits }) },
-    ...(integ === 0 ? [] : [{ type: TRANSFORM.INTEG, id: integ }]),
-    ...(prf === 0 ? [] : [{ type: TRANSFORM.PRF, id: prf }]),
-    ...(ke === 0 ? [] : [{ type: TRANSFORM.KE, id: ke }]),
-  ];
 }
 
 function since(at: Millis | undefined, now: Millis): number | undefined {

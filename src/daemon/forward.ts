@@ -1,7 +1,7 @@
 // Packets between the network, the TUN device and the SA table, and the routes that lead them there. One packet at a
 // time, on the main thread.
 
-import { formatIp, inPrefix, type Prefix, parseIp, rangePrefixes, type SocketAddress } from '../bytes/ip.ts';
+import { formatIp, inPrefix, parseIp, rangePrefixes, type SocketAddress } from '../bytes/ip.ts';
 import { protection } from '../crypto/registry.ts';
 import type { Random } from '../crypto/types.ts';
 import { type SaEvent, SaTable } from '../esp/table.ts';
@@ -20,29 +20,35 @@ export interface Io {
   readonly host: Host;
 }
 
-export type DataEffect = Extract<Effect, { type: 'install' | 'activate' | 'remove' | 'move' }>;
+/** Runs `act`; when it throws, that is told and goes no further. */
+export type Guarded = (what: string, act: () => void) => void;
 
-interface Laid {
-  readonly destinations: readonly Prefix[];
-  readonly guards: readonly Prefix[];
-  readonly exempt: readonly Prefix[];
-}
+type DataEffect = Extract<Effect, { type: 'install' | 'activate' | 'remove' | 'move' }>;
 
 export class Forwarder {
   readonly table: SaTable;
   readonly #io: Io;
   readonly #now: () => Millis;
   readonly #onEvents: (events: readonly SaEvent[]) => void;
-  readonly #laid = new Map<number, Laid>();
+  /** By child, how to take back what was laid for it. */
+  readonly #laid = new Map<number, (() => void)[]>();
 
-  constructor(io: Io, random: Random, now: () => Millis, onEvents: (events: readonly SaEvent[]) => void) {
+  constructor(
+    io: Io,
+    random: Random,
+    now: () => Millis,
+    guarded: Guarded,
+    onEvents: (events: readonly SaEvent[]) => void,
+  ) {
     this.#io = io;
     this.#now = now;
     this.#onEvents = onEvents;
     this.table = new SaTable({ protection, random });
-    io.tun.onPacket = (packet) => this.#outbound(packet);
+    io.tun.onPacket = (packet) => guarded('a packet from the TUN device', () => this.#outbound(packet));
     if (io.raw) {
-      io.raw.onReceive = (bytes, from, to) => this.inbound(bytes, { ip: from, port: 0 }, { ip: to, port: 0 }, false);
+      io.raw.onReceive = (bytes, from) => {
+        guarded('an ESP packet', () => this.inbound(bytes, { ip: from, port: 0 }, false));
+      };
     }
   }
 
@@ -62,7 +68,7 @@ export class Forwarder {
   }
 
   /** ESP from the network, in UDP or raw. */
-  inbound(bytes: Uint8Array, from: SocketAddress, _to: SocketAddress, udp: boolean): void {
+  inbound(bytes: Uint8Array, from: SocketAddress, udp: boolean): void {
     const result = this.table.inbound(bytes, from, udp, this.#now());
     if (result.tag === 'deliver') this.#io.tun.write(result.packet);
     this.#drain();
@@ -102,20 +108,27 @@ export class Forwarder {
     const exempt = local.filter(({ address, length }) =>
       destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
     );
-    for (const prefix of exempt) routes.exempt(prefix);
+    // Noted as it is done, so that what a refusal of the kernel cuts short is taken back, too.
+    const laid: (() => void)[] = [];
+    this.#laid.set(sa.id, laid);
+    for (const prefix of exempt) {
+      routes.exempt(prefix);
+      laid.push(() => routes.unexempt(prefix));
+    }
     for (const prefix of destinations) {
       routes.add(prefix, source && source.length === prefix.address.length ? formatIp(source) : undefined);
+      laid.push(() => routes.remove(prefix));
     }
-    for (const prefix of guards) routes.guard(prefix);
-    this.#laid.set(sa.id, { destinations, guards, exempt });
+    for (const prefix of guards) {
+      routes.guard(prefix);
+      laid.push(() => routes.unguard(prefix));
+    }
   }
 
+  /** The last first. */
   #take(id: number): void {
-    const laid = this.#laid.get(id);
-    if (!laid) return;
+    const laid = this.#laid.get(id) ?? [];
     this.#laid.delete(id);
-    for (const prefix of laid.guards) this.#io.routes.unguard(prefix);
-    for (const prefix of laid.destinations) this.#io.routes.remove(prefix);
-    for (const prefix of laid.exempt) this.#io.routes.unexempt(prefix);
+    for (const undo of laid.reverse()) undo();
   }
 }

@@ -3,16 +3,19 @@
 
 import type { Logger } from 'pino';
 import type { SocketAddress } from '../bytes/ip.ts';
-import { formatIp, formatSocketAddress } from '../bytes/ip.ts';
+import { formatIp, formatSocketAddress, isV6 } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { SaEvent } from '../esp/table.ts';
 import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
 import type { Reason } from '../ike/reason.ts';
+import { transformsOf } from '../ike/select.ts';
 import { Timers } from '../ike/timers.ts';
+import { transformName, weakOf } from '../ike/transforms.ts';
+import { SystemError } from '../net/error.ts';
 import { type Action, ConnectionLife } from './connection.ts';
-import { Forwarder, type Io } from './forward.ts';
+import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
 import { report } from './report.ts';
@@ -57,7 +60,8 @@ export class Gateway {
     this.#io = io;
     this.now = now;
     this.log = log;
-    this.forwarder = new Forwarder(io, random, now, (events) => this.#dataEvents(events));
+    const guarded: Guarded = (what, act) => this.#guarded(what, act);
+    this.forwarder = new Forwarder(io, random, now, guarded, (events) => this.#dataEvents(events));
     const { table } = this.forwarder;
     this.endpoint = new Endpoint({
       random,
@@ -69,12 +73,14 @@ export class Gateway {
       lastInbound: (child) => table.stats(child)?.lastIn,
       lastOutbound: (child) => table.stats(child)?.lastOut,
     });
-    this.#keys = new KeyExchanges((answer) => this.run(this.endpoint.answer(this.now(), answer)));
+    this.#keys = new KeyExchanges((answer) => {
+      guarded('a computed key', () => this.run(this.endpoint.answer(this.now(), answer)));
+    });
     for (const conn of connections) this.lives.set(conn.name, new ConnectionLife(conn, now()));
     this.#names = connections.map((conn) => conn.name);
     this.#places = new Map(this.#names.map((name, place) => [name, place]));
-    io.ike.onReceive = (bytes, from, to) => this.#ike(bytes, from, to);
-    io.nat.onReceive = (bytes, from, to) => this.#natted(bytes, from, to);
+    io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
+    io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
   }
 
   /** Brings up what the configuration starts by itself. */
@@ -106,11 +112,24 @@ export class Gateway {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.abandon(this.now(), state.id, reason));
-    clearTimeout(this.#timer);
     await this.#keys.close();
+    clearTimeout(this.#timer);
   }
 
   // --- what comes in ---------------------------------------------------------------------------------------------------
+
+  /** A bug of ours costs what it was met with. Outside of here it would end the process. */
+  #guarded(what: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      const left = this.#rate.admit(this.now(), 'bug');
+      if (left === undefined) return;
+      const text = error instanceof Error ? error.message : String(error);
+      const suppressed = left > 0 ? { suppressed: left } : {};
+      this.log.error({ event: 'bug', bug: true, ...suppressed, err: error }, `${what} met a bug: ${text}`);
+    }
+  }
 
   #ike(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     this.run(this.endpoint.receive(this.now(), bytes, from, to));
@@ -121,7 +140,7 @@ export class Gateway {
     if (bytes.length === 1 && bytes[0] === KEEPALIVE_BYTE) return;
     const marked = bytes.length > 4 && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0 && bytes[3] === 0;
     if (marked) this.#ike(bytes.subarray(4), from, to);
-    else this.forwarder.inbound(bytes, from, to, true);
+    else this.forwarder.inbound(bytes, from, true);
   }
 
   #dataEvents(events: readonly SaEvent[]): void {
@@ -194,7 +213,11 @@ export class Gateway {
   /** The kernel or we ourselves have failed: it costs the child or the session, nothing else. */
   #failed(effect: Effect, error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
-    this.log.error({ effect: effect.type, bug: true, err: error }, `could not ${effect.type}: ${text}`);
+    const fault = error instanceof SystemError ? { syscall: error.syscall, code: error.code } : { bug: true };
+    this.log.error(
+      { event: 'effect-failed', effect: effect.type, ...fault, err: error },
+      `could not ${effect.type}: ${text}`,
+    );
     if (effect.type === 'install') this.run(this.endpoint.closeChild(this.now(), effect.sa.id));
   }
 
@@ -205,10 +228,22 @@ export class Gateway {
       const log = left > 0 ? this.log.child({ suppressed: left }) : this.log;
       report(log, event, remote ? formatSocketAddress(remote) : undefined);
     }
+    this.#warnOfWeak(event);
     const life = this.lives.get(event.conn);
     const actions = life?.event(this.now(), event) ?? [];
     for (const watcher of [...this.watchers]) watcher(event);
     if (life) this.#act(life, actions);
+  }
+
+  /** Old algorithms are used only where the configuration names them; that it does is worth a line each time. */
+  #warnOfWeak(event: Event): void {
+    const state = this.endpoint.session(event.session)?.state;
+    const child = event.kind === 'child-established' ? state?.children.find(({ id }) => id === event.id) : undefined;
+    const suite = event.kind === 'session-established' ? state?.suite : child?.suite;
+    const weak = suite ? weakOf(transformsOf(suite)).map(transformName) : [];
+    if (weak.length === 0) return;
+    const fields = { event: 'weak-algorithms', conn: event.conn, ...(child ? { child: child.name } : {}), weak };
+    this.log.warn(fields, `weak algorithms were negotiated: ${weak.join(', ')}`);
   }
 
   #act(life: ConnectionLife, actions: readonly Action[]): void {
@@ -243,10 +278,10 @@ export class Gateway {
         text: 'remote_addrs names no single address: only the peer can begin',
         by: 'us',
         ...(where ? { where } : {}),
-        remedy: 'set remote_addrs to the peer’s address, or let the peer initiate',
+        remedy: "set remote_addrs to the peer's address, or let the peer initiate",
       };
     }
-    const local = oneAddress(conn.localAddrs) ?? this.#io.host.sourceFor(remote);
+    const local = oneAddress(conn.localAddrs, isV6(remote)) ?? this.#io.host.sourceFor(remote);
     if (local !== undefined) return { local, remote };
     return {
       code: 'no-answer',
@@ -264,7 +299,10 @@ export class Gateway {
     const next = Math.min(this.endpoint.deadline() ?? never, this.#retries.next() ?? never);
     if (next === never) return;
     const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next - this.now())));
-    this.#timer = setTimeout(() => this.#tick(), wait);
+    this.#timer = setTimeout(() => {
+      this.#guarded('the clock', () => this.#tick());
+      this.#schedule();
+    }, wait);
   }
 
   #tick(): void {
@@ -287,12 +325,13 @@ function kindOf(event: Event): string {
   return 'reason' in event ? `${event.kind} ${event.reason.code}` : event.kind;
 }
 
-/** The only address of a pattern list, if it has just one. */
-function oneAddress(patterns: readonly AddressPattern[]): string | undefined {
+/** The first of the patterns that is a single address, of one family or of either. */
+function oneAddress(patterns: readonly AddressPattern[], v6?: boolean): string | undefined {
   for (const pattern of patterns) {
     if (pattern.kind !== 'prefix') continue;
     const { address, length } = pattern.prefix;
-    if (length === address.length * 8) return formatIp(address);
+    const fits = v6 === undefined || v6 === (address.length === 16);
+    if (fits && length === address.length * 8) return formatIp(address);
   }
   return undefined;
 }

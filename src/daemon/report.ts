@@ -61,7 +61,7 @@ export function sentence(event: Event): string {
     case 'session-rekeyed':
       return 'IKE SA rekeyed';
     case 'session-closed':
-      return `IKE SA ${event.established ? 'closed' : 'failed'}: ${event.reason.text}`;
+      return `IKE SA ${event.established || event.reason.code === 'requested' ? 'closed' : 'failed'}: ${event.reason.text}`;
     case 'child-established':
       return `child ${event.child} established`;
     case 'child-rekeyed':

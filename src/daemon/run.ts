@@ -44,6 +44,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   if (!sound(log)) return 1;
   const config = read(options, log);
   if (!config) return 2;
+  // From here on there is something to clean up.
+  const signalled = stopped();
+  process.on('uncaughtException', (error) => crash(log, error));
   const io = open(options, log);
   if (!io) return 1;
   const gateway = new Gateway({
@@ -70,7 +73,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     'the gateway runs',
   );
   gateway.start();
-  const signal = await stopped();
+  const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   await control.close();
   await gateway.close(STOP_GRACE);
@@ -159,6 +162,13 @@ function closeIo({ ike, nat, raw, tun, routes }: Io): void {
   raw?.close();
   nat.close();
   ike.close();
+}
+
+/** Nothing is known any more of what still works: whoever started the daemon is to start it again. */
+function crash(log: Logger, error: Error): never {
+  const fault = error instanceof SystemError ? { syscall: error.syscall, code: error.code } : { bug: true };
+  log.fatal({ event: 'crashed', ...fault, err: error }, error.message);
+  process.exit(1);
 }
 
 function stopped(): Promise<NodeJS.Signals> {

@@ -1,7 +1,7 @@
 // What a connection is configured to be. `config/` makes these values; `ike/` negotiates by them. Durations in
 // milliseconds. `where` says on which line of which file an option stands, so that a refusal can name it.
 
-import type { Ip, Prefix } from '../bytes/ip.ts';
+import type { Prefix } from '../bytes/ip.ts';
 import type { Identity, Transform } from './wire/payload.ts';
 import type { Selector } from './wire/ts.ts';
 
@@ -89,7 +89,6 @@ export interface Connection {
   readonly version: 0 | 1 | 2;
   readonly localAddrs: readonly AddressPattern[];
   readonly remoteAddrs: readonly AddressPattern[];
-  readonly localPort: number;
   readonly remotePort: number;
   readonly offers: readonly Offer[];
   readonly localId: Identity | undefined;
@@ -150,11 +149,4 @@ export class Secret {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return '***';
   }
-}
-
-/** Local addresses and ports a session may use. */
-export interface LocalEndpoint {
-  readonly ip: Ip;
-  readonly port: number;
-  readonly natPort: number;
 }

@@ -2,11 +2,11 @@
 // wrong versions), and bounds what strangers can make us do (RFC 7296 §2.6, §2.21). Nothing that a stranger sends gets
 // past `receive` as an exception: the only place where a WireError is caught.
 
-import { compare, hex } from '../bytes/bytes.ts';
+import { hex } from '../bytes/bytes.ts';
 import { WireError } from '../bytes/error.ts';
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
-import type { Child, Connection, Millis, SharedKey } from './connection.ts';
+import type { Connection, Millis, SharedKey } from './connection.ts';
 import type { Answer, Effect, SessionId } from './effects.ts';
 import { Unfinished } from './fragment.ts';
 import { Ids } from './ids.ts';
@@ -14,12 +14,11 @@ import { Parties } from './parties.ts';
 import type { Reason } from './reason.ts';
 import { groupsOf } from './select.ts';
 import { Timers } from './timers.ts';
-import { resolveTs } from './ts.ts';
-import { childrenOf, createTask, deleteChild, expireChild, findChild, rekeyChild, replaceBy } from './v2/children.ts';
+import { deleteChild, expireChild, findChild, rekeyChild, replaceBy, wanted } from './v2/children.ts';
 import { Doorman } from './v2/doorman.ts';
 import { deadline, tick } from './v2/life.ts';
 import { Session } from './v2/session.ts';
-import { blank, type ChildState, type SessionState, type Want } from './v2/state.ts';
+import { blank, type ChildState, type SessionState } from './v2/state.ts';
 import type { World } from './v2/world.ts';
 import { EXCHANGE } from './wire/constants.ts';
 import { decodeHeader, parseMessage } from './wire/message.ts';
@@ -154,7 +153,7 @@ export class Endpoint {
     const [group = 0] = groupsOf(conn.offers);
     state.queue.push({ kind: 'init', nonce: random(32), group, restarts: 0 });
     for (const child of conn.children) {
-      if (children.includes(child.name)) state.queue.push(createTask(session, want(child, local, remote)));
+      if (children.includes(child.name)) state.queue.push(wanted(session, child));
     }
     session.advance(now);
     return session;
@@ -162,10 +161,9 @@ export class Endpoint {
 
   /** Another child of an established session. */
   createChild(now: Millis, id: SessionId, name: string): Effect[] {
-    this.#with(now, id, (session) => {
+    this.#with(now, this.#heir(id), (session) => {
       const child = session.conn.children.find((config) => config.name === name);
-      const { local, remote } = session.state;
-      if (child) session.enqueue(now, createTask(session, want(child, local.ip, remote.ip)));
+      if (child) session.enqueue(now, wanted(session, child));
     });
     return this.#done();
   }
@@ -384,11 +382,10 @@ export class Endpoint {
       session: (id) => this.#reach(id),
       own: (child, session) => this.#own(child, session),
       disown: (child) => void this.#children.delete(child),
-      firstContact: (session) => this.#parties.others(session).length === 0,
-      established: (now, session, initialContact) => this.#established(now, session, initialContact),
-      replace: (now, session) => this.#replace(now, session),
+      others: (session) => this.#others(session),
+      known: (session) => this.#parties.add(session),
+      initiate: (now, conn, local, remote, children) => this.#initiate(now, conn, local, remote, children),
       forget: (session) => this.#forget(session),
-      inherit: (from, to) => this.#inherit(from, to),
     };
   }
 
@@ -405,77 +402,15 @@ export class Endpoint {
     return session;
   }
 
-  #established(now: Millis, session: Session, initialContact: boolean): void {
-    const { state } = session;
-    const old = state.replaces === undefined ? undefined : this.#sessions.get(state.replaces);
-    if (old) this.#close(now, old, { code: 'replaced', text: 'replaced by a new IKE SA' });
+  #others(session: Session): readonly Session[] {
     const others = this.#parties.others(session);
-    this.#parties.add(session);
-    for (const other of others) {
-      if (other === old || other.state.successor !== undefined) continue;
-      if (initialContact) {
-        // The peer has no other SA with us (RFC 7296 §2.4): there is nobody left to send a Delete to.
-        this.#touched.add(other);
-        other.over(now, { code: 'replaced', text: 'the peer started afresh (INITIAL_CONTACT)', by: 'peer' });
-      } else {
-        this.#uniqueness(now, session, other);
-      }
-    }
+    for (const other of others) this.#touched.add(other);
+    return others;
   }
 
-  /** Both sides may have begun at once: what they hold twice is closed by the rule of RFC 7296 §2.8.1. */
-  #uniqueness(now: Millis, session: Session, other: Session): void {
-    const reason: Reason = { code: 'replaced', text: 'another IKE SA with the same peer stays' };
-    const { unique } = session.conn;
-    if (unique === 'never') return;
-    if (unique === 'replace') return this.#yield(now, other, session, reason);
-    // From the same address it may be a reauthentication, which makes the new SA before it breaks the old one.
-    const elsewhere = session.state.remote.ip !== other.state.remote.ip;
-    if (unique === 'keep' && elsewhere && !session.state.original) return this.#yield(now, session, other, reason);
-    // One of them may have been rekeyed at one end and not yet at the other: what counts is how they began.
-    const [mine, yours] = [session.state.first ?? session.state, other.state.first ?? other.state];
-    if (mine.original === yours.original || !mine.lowestNonce || !yours.lowestNonce) return;
-    const lost = compare(mine.lowestNonce, yours.lowestNonce) < 0;
-    if (lost ? mine.original : yours.original) {
-      this.#yield(now, lost ? session : other, lost ? other : session, reason);
-    }
+  /** Who has taken a session's place, or will: what is wanted of it is wanted there. */
+  #heir(id: SessionId): SessionId {
+    const next = this.#sessions.get(id)?.state.successor;
+    return next !== undefined && this.#sessions.has(next) ? this.#heir(next) : id;
   }
-
-  /** What we wanted of the one that goes is asked for on the one that stays, unless the peer wants the same. */
-  #yield(now: Millis, loser: Session, winner: Session, reason: Reason): void {
-    const names = loser.state.original ? childrenOf(loser.state) : [];
-    this.#close(now, loser, reason);
-    this.#touched.add(winner);
-    const { local, remote } = winner.state;
-    for (const child of winner.conn.children) {
-      if (names.includes(child.name)) winner.enqueue(now, createTask(winner, want(child, local.ip, remote.ip)));
-    }
-  }
-
-  /** Whoever is to take over from a session that was rekeyed takes over from its successor. */
-  #inherit(from: SessionId, to: SessionId): void {
-    for (const { state } of this.#sessions.values()) if (state.replaces === from) state.replaces = to;
-  }
-
-  #close(now: Millis, session: Session, reason: Reason): void {
-    this.#touched.add(session);
-    session.close(now, reason);
-  }
-
-  #replace(now: Millis, session: Session): void {
-    const { state, conn } = session;
-    const next = this.#initiate(now, conn, state.local.ip, state.remote.ip, childrenOf(state));
-    next.state.replaces = state.id;
-    // A peer behind a NAT is reached where it is now, and nowhere else.
-    if (state.natRemote) Object.assign(next.state, { local: state.local, remote: state.remote });
-  }
-}
-
-function want(child: Child, local: string, remote: string): Want {
-  return {
-    child: child.name,
-    localTs: resolveTs(child.localTs, local),
-    remoteTs: resolveTs(child.remoteTs, remote),
-    further: 0,
-  };
 }

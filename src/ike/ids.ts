@@ -2,7 +2,7 @@
 
 import type { Random } from '../crypto/types.ts';
 import { policyOf } from './v2/children.ts';
-import type { SessionState } from './v2/state.ts';
+import { type SessionState, spisOf, type Task, tasksOf } from './v2/state.ts';
 
 interface Policy {
   readonly reqid: number;
@@ -72,10 +72,14 @@ export class Ids {
     this.#byReqid.delete(reqid);
   }
 
-  /** Those that an exported session has been given elsewhere. */
+  /** Those that an exported session has been given elsewhere, or speaks of though they are gone. */
   adopt(state: SessionState): void {
-    this.#last = Math.max(this.#last, state.id, ...state.children.map((child) => child.id));
+    const tasks = tasksOf(state);
+    const children = state.children.flatMap(({ id, successor = 0 }) => [id, successor]);
+    const { id, successor = 0, replaces = 0, replacement = 0 } = state;
+    this.#last = Math.max(this.#last, id, successor, replaces, replacement, ...children, ...tasks.flatMap(named));
     this.#serial = Math.max(this.#serial, state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0);
+    for (const spi of tasks.flatMap(spisOf)) this.#spis.add(spi);
     for (const child of state.children) {
       this.#spis.add(child.spiIn);
       const name = policyOf(state.conn, child);
@@ -84,5 +88,23 @@ export class Ids {
       this.#byReqid.set(child.reqid, name);
       this.#lastReqid = Math.max(this.#lastReqid, child.reqid);
     }
+  }
+}
+
+/** The sessions and children that a task is about: they may go before it is begun. */
+function named(task: Task): readonly number[] {
+  switch (task.kind) {
+    case 'create':
+      return [task.rekeys ?? 0, task.rival ?? 0];
+    case 'rekey-ike':
+      return [task.rival?.session ?? 0];
+    case 'delete-child':
+      return task.children;
+    case 'init':
+    case 'auth':
+    case 'delete-ike':
+    case 'liveness':
+    case 'refuse':
+      return [];
   }
 }

@@ -156,6 +156,18 @@ export function suiteOf(transforms: readonly Transform[]): Suite {
   };
 }
 
+/** The transforms of a suite, as a proposal would carry them. */
+export function transformsOf({ encr, keyBits, integ, prf, ke }: Suite): Transform[] {
+  const sized = keyBits !== undefined && (algorithmOf({ type: TRANSFORM.ENCR, id: encr })?.keySizes.length ?? 0) > 0;
+  const optional = (type: number, id: number): Transform[] => (id === 0 ? [] : [{ type, id }]);
+  return [
+    { type: TRANSFORM.ENCR, id: encr, ...(sized ? { keyBits } : {}) },
+    ...optional(TRANSFORM.INTEG, integ),
+    ...optional(TRANSFORM.PRF, prf),
+    ...optional(TRANSFORM.KE, ke),
+  ];
+}
+
 type Failure = Pick<Miss, 'kind' | 'want' | 'got'>;
 
 type Match =

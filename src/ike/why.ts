@@ -272,7 +272,7 @@ export function reasonAuth(failure: AuthFailure): Reason {
         return {
           ...shared,
           text: `the peer refused our authentication: we are ${us}${key ? `, with ${secret(key)}` : ''}`,
-          remedy: `check that the peer expects ${us}${at(where)} and holds the same pre-shared key`,
+          remedy: `check that the peer expects ${us}${ours(where)} and holds the same pre-shared key`,
         };
       }
       return {
@@ -295,7 +295,7 @@ export function reasonAuth(failure: AuthFailure): Reason {
       return {
         ...shared,
         text: `no pre-shared key is for ${us} and ${them}`,
-        remedy: `add a secret whose owners are ${localId ? formatIdentity(localId) : 'our address'} and ${remoteId ? formatIdentity(remoteId) : "the peer's identity"}`,
+        remedy: `check both ids for typing errors, or add a secret with id-1 = ${localId ? formatIdentity(localId) : 'our address'} and id-2 = ${remoteId ? formatIdentity(remoteId) : "the peer's identity"}`,
       };
   }
 }
@@ -317,6 +317,11 @@ function secret({ owners, place }: SharedKey): string {
 
 function at(where: Place | undefined): string {
   return where ? ` in ${where.file}:${where.line}` : '';
+}
+
+/** Where ours is written, in a sentence about the peer's. */
+function ours(place: Place | undefined): string {
+  return place ? ` (ours is in ${place.file}:${place.line})` : '';
 }
 
 function list(words: readonly string[]): string {

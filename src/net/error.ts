@@ -53,5 +53,5 @@ export function system<T>(call: () => T, hints: (errno: number, syscall: string)
 /** Setting the mark is the one call of a socket that needs CAP_NET_ADMIN. */
 export function markHint(errno: number, syscall: string): string {
   if (errno !== EPERM || !syscall.includes('SO_MARK')) return '';
-  return 'marking packets needs CAP_NET_ADMIN; without the mark IKE and ESP could be routed into their own tunnel';
+  return 'run as root or give the process CAP_NET_ADMIN, which marking packets needs; without the mark IKE and ESP could be routed into their own tunnel';
 }

@@ -56,10 +56,6 @@ export function linkNamed(name: string): Request {
   return { name: 'RTM_GETLINK', type: RTM.GETLINK, flags: NLM_F_REQUEST, body };
 }
 
-export function dumpLinks(): Request {
-  return { name: 'RTM_GETLINK', type: RTM.GETLINK, flags: DUMP, body: ifinfo(0) };
-}
-
 export function readLink({ body }: Message): Link {
   const attributes = decodeAttributes(body, 16);
   return {

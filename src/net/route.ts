@@ -11,6 +11,7 @@
 import { formatIp, formatPrefix, type Ip, type Prefix, parseIp, prefixRange } from '../bytes/ip.ts';
 import {
   EAFNOSUPPORT,
+  EBUSY,
   EHOSTUNREACH,
   EINVAL,
   ENETUNREACH,
@@ -20,7 +21,7 @@ import {
   ESRCH,
   SystemError,
 } from './error.ts';
-import { dumpAddresses, readAddress } from './link.ts';
+import { dumpAddresses, linkNamed, readAddress } from './link.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -181,6 +182,7 @@ class Table implements Routes {
   /** False when the host does not have this family. */
   #sweep(family: Family): boolean {
     try {
+      this.#refuseLiving(family);
       for (const message of this.#rtnl.dump(dumpRules(family))) {
         const rule = readRule(message);
         if (rule && this.#isOurs(rule)) this.#undo([deleteRule(rule)]);
@@ -194,6 +196,28 @@ class Table implements Routes {
       // A table that does not exist has nothing left over in it.
       if (failedWith(error, ENOENT)) return true;
       if (failedWith(error, EAFNOSUPPORT, EOPNOTSUPP)) return false;
+      throw error;
+    }
+  }
+
+  /** A device of our kind goes with its process: a rule for one that exists belongs to a daemon that runs. */
+  #refuseLiving(family: Family): void {
+    for (const message of this.#rtnl.dump(dumpRules(family))) {
+      const rule = readRule(message);
+      const { iif } = rule ?? {};
+      if (!rule || !this.#isOurs(rule) || iif === undefined || iif === 'lo' || iif === this.#tun.name) continue;
+      if (!this.#exists(iif)) continue;
+      const hint = `another Espalier runs here, with the device ${iif}; one network namespace has room for one`;
+      throw new SystemError('rules', EBUSY, hint);
+    }
+  }
+
+  #exists(name: string): boolean {
+    try {
+      this.#rtnl.query(linkNamed(name));
+      return true;
+    } catch (error) {
+      if (failedWith(error, ENODEV)) return false;
       throw error;
     }
   }

@@ -34,9 +34,9 @@ function hint(errno: number): string {
     case EACCES:
       return 'CAP_NET_ADMIN is needed, and /dev/net/tun must be readable and writable';
     case EBUSY:
-      return 'another process has this device';
+      return 'another process has this device: choose another name with --tun';
     case EINVAL:
-      return 'the name is not a valid one, or belongs to an interface of another kind';
+      return 'the name is not a valid one, or belongs to an interface of another kind: choose another with --tun';
     default:
       return '';
   }

@@ -246,13 +246,13 @@ test('wrong usage has exit code 2 and says what is wrong', async () => {
   for (const [args, why] of [
     [[], /name a command/],
     [['frobnicate'], /frobnicate/],
-    [['statu'], /Did you mean status\?/],
+    [['statu'], /did you mean status\?/],
     [['status', '--frobnicate'], /frobnicate/],
-    [['up'], /Not enough/],
+    [['up'], /the NAME of a connection or a child is missing/],
     [['up', 'a', 'b'], /b/],
     [['up', 'gw', '--timeout', 'soon'], /"soon" is not a number of seconds/],
     [['status', '--control', 'tcp://1'], /not a unix:\/\/ address/],
-    [['status', '--control'], /control/],
+    [['status', '--control'], /--control needs a value/],
     [['status', '--control', 'unix:///a', '--control', 'unix:///b'], /more than once/],
   ] as const) {
     const { code, out, err } = await espalier(args);

@@ -259,6 +259,10 @@ test('references that multiply are stopped', () => {
 test('broken syntax is reported where it begins', () => {
   const cases: readonly (readonly [string, string])[] = [
     ['a {\n b {\n }\n', '1:1: this section never ends: "}" is missing'],
+    [
+      'a {\n b {\n x = 1\n c {\n }\n}\n',
+      '1:1: this section never ends: "}" is missing; by the indentation, that of the section in line 2',
+    ],
     ['a { }\n }', '2:2: "}" without a section to end'],
     ['a {\n x = "never\nends', '2:6: this quoted string never ends'],
     ['a {\n x = "never\\', '2:6: this quoted string never ends'],

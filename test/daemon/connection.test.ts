@@ -224,3 +224,35 @@ test('a connected peer that answers again after a silence is no longer called si
   stage.tell({ kind: 'answered', session: 1, conn: 'gw' });
   assert.equal(stage.life.status(2000).reason.code, 'ok');
 });
+
+test('half-open sessions in the peer’s name neither hide our failure nor put off the next attempt', () => {
+  const stage = new Stage();
+  const strange = (session: number) => {
+    stage.tell({ kind: 'session-started', session, conn: 'gw', initiator: false });
+  };
+  const ends = (session: number) => {
+    const reason: Reason = { code: 'half-open', text: 'not completed' };
+    stage.tell({ kind: 'session-closed', session, conn: 'gw', established: false, reason });
+  };
+  stage.up();
+  strange(901);
+  stage.fails(REFUSED, 1000);
+  assert.equal(stage.state, 'phase1-failed');
+  assert.equal(stage.life.deadline(), 13_000);
+  stage.now = 9000;
+  strange(902);
+  ends(901);
+  ends(902);
+  assert.equal(stage.life.deadline(), 13_000);
+  stage.wait();
+  assert.deepEqual(stage.attempts, [0, 13_000]);
+});
+
+test('taking a connection down while it negotiates leaves it down, not failed', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.life.down(stage.now, ['net']);
+  stage.fails({ code: 'requested', text: 'closed on request', by: 'us' }, 10);
+  assert.equal(stage.state, 'down');
+  assert.equal(stage.life.deadline(), undefined);
+});

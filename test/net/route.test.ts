@@ -121,6 +121,18 @@ test('leftovers of a dead predecessor are removed, and what others installed is 
   });
 });
 
+test('a second gateway in the same namespace is refused, and the first one keeps its rules', OPTIONS, async () => {
+  await inSpaces(1, async (space) => {
+    const first = await gateway(space);
+    await first.call('route', { prefix: '10.2.0.0/16' });
+    const second = space.agent();
+    await second.call('tun', { name: 'esp1', mtu: 1400 });
+    await assert.rejects(second.call('routes', { mark: MARK }), /another Espalier runs here, with the device esp0/);
+    assert.deepEqual(rules(space, '-4'), BASE);
+    assert.deepEqual(routes(space, '-4'), ['10.2.0.0/16 esp0']);
+  });
+});
+
 test('closing survives that the device and the rules are gone already', OPTIONS, async () => {
   await inSpaces(1, async (space) => {
     const agent = await gateway(space);

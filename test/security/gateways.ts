@@ -86,6 +86,10 @@ export class Network {
     return pino({ level: 'trace' }, { write: (line: string) => void this.#lines.push(line) });
   }
 
+  get bugs(): readonly string[] {
+    return this.#lines.filter((line) => line.includes('"event":"bug"'));
+  }
+
   /** The tunnel of left's connection, up on both sides. */
   up(): this {
     const { left, right, net, now } = this;
@@ -142,10 +146,14 @@ export class Network {
   }
 }
 
-/** Runs with a network whose timers end with the test, whatever becomes of it. */
+/**
+ * Runs with a network whose timers end with the test, whatever becomes of it. A bug that a gateway has caught and logged
+ * is one all the same, unless the test has taken its line away.
+ */
 export async function within(network: Network, run: (network: Network) => void | Promise<void>): Promise<void> {
   try {
     await run(network);
+    assert.deepEqual(network.bugs, []);
   } finally {
     await network.close();
   }

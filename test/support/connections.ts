@@ -73,7 +73,6 @@ export function connection(over: Partial<Connection> = {}): Connection {
     version: 2,
     localAddrs: [{ kind: 'any' }],
     remoteAddrs: [{ kind: 'any' }],
-    localPort: 500,
     remotePort: 500,
     offers: offers('aes128gcm16-prfsha256-x25519', 'ike'),
     localId: id('left.test'),

@@ -1,16 +1,16 @@
 // Plays a schedule and judges how it ends: both sides agree on what is live, one child serves each purpose, and after
 // everything is closed nothing is left.
 
-import { hex } from '../../src/bytes/bytes.ts';
-import type { Child, Connection, Millis, Offer } from '../../src/ike/connection.ts';
+import type { Millis } from '../../src/ike/connection.ts';
 import { Endpoint } from '../../src/ike/endpoint.ts';
-import type { Session } from '../../src/ike/v2/session.ts';
-import type { ChildState } from '../../src/ike/v2/state.ts';
+import { childrenOf } from '../../src/ike/v2/children.ts';
+import { busy, disagreement } from './accord.ts';
 import { cheapPair } from './cheapke.ts';
-import { child, connection, LEFT_IP, mirrored, offers, psk, RIGHT_IP, selectors } from './connections.ts';
+import { LEFT_IP, RIGHT_IP } from './connections.ts';
 import { behindNat, Pair, type Side } from './pair.ts';
+import { connections, initiator, keys } from './players.ts';
 import { seeded } from './random.ts';
-import type { Groups, Name, Plan, Step } from './schedule.ts';
+import type { Plan, Step } from './schedule.ts';
 import { Watch } from './watch.ts';
 
 export interface Outcome {
@@ -34,7 +34,7 @@ class Play {
   readonly #pair: Pair;
   readonly #watch: Watch;
   readonly #nat: { rebind: () => void } | undefined;
-  /** Names of children that somebody closed: they may be there or not. */
+  /** Names of children that somebody closed, or forgot: they may be there or not. */
   readonly #closed = new Set<string>();
   #cuts = 0;
   /** All children have been up. */
@@ -50,7 +50,7 @@ class Play {
       { ip: RIGHT_IP, connections: [right], sharedKeys: forRight, keTime: rightTime },
       plan.seed,
     );
-    this.#watch = new Watch(this.#pair, deep);
+    this.#watch = new Watch(this.#pair, deep, (side) => this.#forget(side));
     this.#nat = plan.nat === 'none' ? undefined : behindNat(this.#pair[plan.nat], NAT_IP);
   }
 
@@ -158,6 +158,7 @@ class Play {
         break;
       case 'restart':
         this.#watch.problems.push(...side.plane.faults);
+        this.#forget(side);
         side.restart();
         break;
       case 'transplant':
@@ -173,6 +174,15 @@ class Play {
         pair.probe();
     }
     this.#watch.count(`act ${step.act}`);
+  }
+
+  /**
+   * A side that restarts, or gives the peer up, drops all that it had to do (RFC 7296 §2.4). A child that the peer has
+   * never heard of is wanted by nobody then, even if the peer brings the IKE SA back: that is the operator's business.
+   */
+  #forget({ other }: Side): void {
+    const known = new Set(other.endpoint.sessions().flatMap(({ state }) => childrenOf(state)));
+    for (const { name } of other.conn.children) if (!known.has(name)) this.#closed.add(name);
   }
 
   #later(step: Step): void {
@@ -323,111 +333,8 @@ class Play {
   }
 }
 
-/** What is still going on. */
-function busy(pair: Pair): string | undefined {
-  if (pair.flying > 0) return 'datagrams are under way';
-  for (const { name, endpoint } of [pair.left, pair.right]) {
-    for (const { state } of endpoint.sessions()) {
-      if (state.phase !== 'established') return `${name} has a session in ${state.phase}`;
-      if (state.outstanding || state.task || state.incoming) return `${name} waits in ${state.task?.kind}`;
-      if (state.queue.length > 0 || state.delayed.length > 0) return `${name} has tasks to do`;
-      if (state.endAt !== undefined || state.successor !== undefined) return `${name} has a redundant session`;
-      for (const { stage, successor } of state.children) {
-        if (stage === 'lingering') continue;
-        if (stage !== 'installed') return `${name} has a child in ${stage}`;
-        if (successor !== undefined) return `${name} has a child that was replaced`;
-      }
-    }
-  }
-  return undefined;
-}
-
-function disagreement({ left, right }: Pair): string | undefined {
-  const ours = left.live.sessions.map((session) => picture(session, left, false));
-  const theirs = right.live.sessions.map((session) => picture(session, right, true));
-  const [one, two] = [ours.sort().join('\n'), theirs.sort().join('\n')];
-  return one === two ? undefined : `left has\n${one}\nand right has\n${two}\n`;
-}
-
-/** An IKE SA with its children, SPIs and keys, the same on both sides. */
-function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
-  const { keys, spiI, spiR } = state;
-  const sas = new Map(plane.sas.map((sa) => [sa.id, sa]));
-  const one = ({ id, name, spiIn, spiOut }: ChildState) => {
-    const sa = sas.get(id);
-    const into = `${spiIn} ${hex(sa?.inbound.keys.encrKey ?? new Uint8Array(0))}`;
-    const out = `${spiOut} ${hex(sa?.outbound.keys.encrKey ?? new Uint8Array(0))}`;
-    return `  ${name} ${mirror ? `${out} ${into}` : `${into} ${out}`}`;
-  };
-  const children = state.children
-    .filter(({ stage }) => stage !== 'lingering')
-    .map(one)
-    .sort();
-  const secret = keys ? hex(keys.skD) : '';
-  return [`${hex(spiI)} ${hex(spiR)} ${secret}`, ...children].join('\n');
-}
-
 function bugs(side: Side): string {
   return side.events
     .map((event) => (event.kind === 'session-closed' && event.reason.code === 'internal' ? event.reason.text : ''))
     .join('');
-}
-
-// --- how the two are configured ----------------------------------------------------------------------------------------
-
-const known = new Map<string, readonly Offer[]>();
-
-function offered(protocol: 'ike' | 'esp', groups: Groups): readonly Offer[] {
-  const base = protocol === 'ike' ? 'aes128gcm16-prfsha256' : 'aes128gcm16';
-  const text = { none: base, first: `${base}-x25519`, second: `${base}-ecp256`, both: `${base}-x25519-ecp256` }[groups];
-  const key = `${protocol} ${text}`;
-  const before = known.get(key);
-  if (before) return before;
-  const parsed = offers(text, protocol);
-  known.set(key, parsed);
-  return parsed;
-}
-
-const SELECTORS = [0, 1, 2].map((i) => ({
-  localTs: selectors(`10.1.${i}.0/24`),
-  remoteTs: selectors(`10.2.${i}.0/24`),
-}));
-
-function connections(plan: Plan): [Connection, Connection] {
-  const { childRekey } = plan;
-  const lifetime = {
-    ...child().lifetime,
-    rekeyTime: childRekey,
-    lifeTime: childRekey + 3000,
-    randTime: Math.min(2000, childRekey),
-  };
-  const children: Child[] = SELECTORS.slice(0, plan.children).map((ts, i) =>
-    child({ name: `net${i}`, offers: offered('esp', plan.pfs[0]), lifetime, ...ts }),
-  );
-  const left = connection({ ...plan.conn, offers: offered('ike', plan.groups[0]), children });
-  const right = mirrored(left, { offers: offered('ike', plan.groups[1]) });
-  const rightChildren = right.children.map((one) => ({ ...one, offers: offered('esp', plan.pfs[1]) }));
-  const both: [Connection, Connection] = [left, { ...right, children: rightChildren }];
-  return plan.kind === 'refused' && plan.wrongKey === 'initiator' ? trusting(plan, both) : both;
-}
-
-/** The initiator asks for nobody, and so learns only from the answer whose key it must be. */
-function trusting(plan: Plan, [left, right]: [Connection, Connection]): [Connection, Connection] {
-  const open = { remoteId: { kind: 'any' } } as const;
-  return initiator(plan) === 'left' ? [{ ...left, ...open }, right] : [left, { ...right, ...open }];
-}
-
-function initiator({ steps }: Plan): Name | undefined {
-  return steps.find(({ act }) => act === 'initiate')?.side;
-}
-
-/** Where keys are wrong for one side only, the other one proves itself with a key that the first has for others. */
-function keys(plan: Plan) {
-  const { kind, wrongKey } = plan;
-  const key = psk();
-  if (kind !== 'refused') return [[key], [key]] as const;
-  if (wrongKey === 'both') return [[key], [psk('another secret, as long as the first')]] as const;
-  const first = initiator(plan);
-  const odd = [key, psk('only for the peer by its name, and wrong', first === 'left' ? 'right.test' : 'left.test')];
-  return first === 'left' ? ([odd, [key]] as const) : ([[key], odd] as const);
 }

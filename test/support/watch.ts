@@ -21,14 +21,17 @@ export class Watch {
   readonly seen = new Map<string, number>();
   installs = 0;
   readonly #deep: boolean;
+  readonly #lost: (side: Side) => void;
   readonly #messages = new Map<string, string>();
   readonly #ivs = new Map<string, string>();
   /** IKE SAs by their keys, to see that no two have the same. */
   readonly #keys = new Map<string, string>();
   readonly #authentic = new Map<object, Set<SessionId>>();
 
-  constructor(pair: Pair, deep: boolean) {
+  /** `lost` hears of a side that gives the peer up. */
+  constructor(pair: Pair, deep: boolean, lost: (side: Side) => void = () => {}) {
     this.#deep = deep;
+    this.#lost = lost;
     pair.listener = (bytes, from) => this.#datagram(bytes, from);
     pair.watch = (effect, side) => this.#effect(effect, side);
   }
@@ -92,6 +95,7 @@ export class Watch {
       this.count(`event ${event.kind}`);
       if (event.kind === 'session-established') this.#established(side, event.session);
       if (event.kind === 'session-rekeyed') this.#established(side, event.by);
+      if (event.kind === 'session-closed' && event.reason.code === 'peer-dead') this.#lost(side);
     } else if (effect.type === 'install') {
       this.installs++;
       const { session: id } = effect.sa;

@@ -111,7 +111,8 @@ async function removeStale(path: string): Promise<void> {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (!file) return;
   if (!file.isSocket()) throw new ControlSocketError(path, 'exists and is not a socket');
-  if (await answers(path)) throw new ControlSocketError(path, 'another daemon listens there');
+  if (await answers(path))
+    throw new ControlSocketError(path, 'another daemon listens there; choose another with --control');
   unlinkSync(path);
 }
 

@@ -19,6 +19,7 @@ import { startLife } from './life.ts';
 import { errorNotify, find, has, notify } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { SessionState, Task } from './state.ts';
+import { unify } from './unique.ts';
 import { request, respond } from './window.ts';
 
 type AuthTask = Extract<Task, { kind: 'auth' }>;
@@ -34,7 +35,7 @@ export function authRequest(session: Session, now: Millis, task: AuthTask): void
   state.localId = localId;
   const payloads: Payload[] = [
     { tag: 'IDi', id: localId },
-    ...(world.firstContact(session) ? [notify(NOTIFY.INITIAL_CONTACT)] : []),
+    ...(world.others(session).length === 0 ? [notify(NOTIFY.INITIAL_CONTACT)] : []),
     ...(wanted ? [{ tag: 'IDr', id: wanted } as const] : []),
     { tag: 'AUTH', method: AUTH_METHOD.SHARED_KEY_MIC, data: ownAuth(state, key, localId) },
   ];
@@ -110,9 +111,10 @@ export function processAuth(session: Session, now: Millis, task: AuthTask, paylo
     return session.reject(now, reason);
   }
   state.remoteId = remoteId;
-  authenticated(session, now, false);
+  authenticated(session, now);
   if (task.want && task.asked) processFirstChild(session, now, task.want, task.asked, payloads);
   forgetInit(state);
+  unify(session, now, false);
   session.finish(now);
 }
 
@@ -134,11 +136,10 @@ function authRefused(session: Session, payloads: readonly Payload[], localId: Id
   };
 }
 
-function authenticated(session: Session, now: Millis, initialContact: boolean): void {
+function authenticated(session: Session, now: Millis): void {
   const { state } = session;
   startLife(session, now);
   session.event({ kind: 'session-established', session: state.id, conn: state.conn });
-  session.world.established(now, session, initialContact);
 }
 
 // --- responder ---------------------------------------------------------------------------------------------------
@@ -177,10 +178,11 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   if (childless && conn.childless === 'never') {
     return refuse(session, now, from, NOTIFY.INVALID_SYNTAX, incomplete());
   }
-  authenticated(session, now, has(payloads, NOTIFY.INITIAL_CONTACT));
+  authenticated(session, now);
   if (!childless) reply.push(...answerFirstChild(session, now, payloads));
   forgetInit(state);
   respond(session, EXCHANGE.IKE_AUTH, reply, from);
+  unify(session, now, has(payloads, NOTIFY.INITIAL_CONTACT));
   session.advance(now);
 }
 

@@ -6,11 +6,11 @@ import type { ChildSa } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { Suite } from '../select.ts';
-import { formatSelector } from '../ts.ts';
+import { formatSelector, resolveTs } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
 import { childKeys } from './keymat.ts';
 import type { Session } from './session.ts';
-import type { ChildState, CreateTask, SessionState } from './state.ts';
+import { type ChildState, type CreateTask, type SessionState, tasksOf } from './state.ts';
 
 /** Packets of a replaced SA may still be under way for this long (strongSwan's `delete_rekeyed_delay`). */
 const LINGER: Millis = 5000;
@@ -227,12 +227,11 @@ export function closeChildren(session: Session, reason: Reason): void {
 }
 
 /** Names of the children that a session has or is to have. */
-export function childrenOf({ children, task, queue, delayed }: SessionState): string[] {
-  const tasks = [task, ...queue, ...delayed.map((one) => one.task)];
-  const wanted = tasks.flatMap((one) =>
-    one?.kind === 'create' || one?.kind === 'auth' ? (one.want?.child ?? []) : [],
+export function childrenOf(state: SessionState): string[] {
+  const wanted = tasksOf(state).flatMap((task) =>
+    task.kind === 'create' || task.kind === 'auth' ? (task.want?.child ?? []) : [],
   );
-  const present = children.filter(({ successor }) => successor === undefined).map(({ name }) => name);
+  const present = state.children.filter(({ successor }) => successor === undefined).map(({ name }) => name);
   return [...new Set([...present, ...wanted])];
 }
 
@@ -295,6 +294,14 @@ export function deleteChild(session: Session, now: Millis, child: ChildState): v
   const { state } = session;
   if (child.stage === 'deleting' || child.stage === 'lingering' || state.phase !== 'established') return;
   session.enqueue(now, { kind: 'delete-child', children: [child.id] });
+}
+
+/** Asks for a child as it is configured. */
+export function wanted(session: Session, child: Child): CreateTask {
+  const { local, remote } = session.state;
+  const localTs = resolveTs(child.localTs, local.ip);
+  const remoteTs = resolveTs(child.remoteTs, remote.ip);
+  return createTask(session, { child: child.name, localTs, remoteTs, further: 0 });
 }
 
 /** With PFS, the group of the old child first: the peer has taken it once. */

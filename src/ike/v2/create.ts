@@ -30,6 +30,7 @@ import { badKeyExchange } from './init.ts';
 import { errorNotify, find, notifies, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Answered, Asked, ChildState, CreateTask, Want } from './state.ts';
+import { replace } from './unique.ts';
 import { request } from './window.ts';
 
 const MAX_RESTARTS = 3;
@@ -364,7 +365,7 @@ function refusedRekey(session: Session, now: Millis, task: CreateTask, kind: num
       return session.enqueue(now, createTask(session, want));
     case NOTIFY.NO_ADDITIONAL_SAS:
       // A peer that cannot rekey at all: only a new IKE SA brings new keys (RFC 7296 §1.3).
-      return session.world.replace(now, session);
+      return replace(session, now);
     default:
       if (kind !== NOTIFY.TEMPORARY_FAILURE) childFailed(session, want, childRefusal(session, want, kind));
       return session.postpone(now, createTask(session, want, old));

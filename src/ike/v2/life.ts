@@ -10,6 +10,7 @@ import { createLost } from './create.ts';
 import { notify } from './payloads.ts';
 import { rekeyLost } from './rekey.ts';
 import type { Session } from './session.ts';
+import { replace } from './unique.ts';
 import { respond, retransmitted } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -69,7 +70,7 @@ export function tick(session: Session, now: Millis): void {
   wake(session, now);
   if (due(state.reauthAt, now)) {
     delete state.reauthAt;
-    world.replace(now, session);
+    replace(session, now);
   }
   if (due(state.rekeyAt, now)) {
     delete state.rekeyAt;

@@ -1,6 +1,7 @@
 // Finding payloads in a message, and making the small ones.
 
 import { WireError } from '../../bytes/error.ts';
+import type { Reason } from '../reason.ts';
 import { isErrorNotify, NOTIFY } from '../wire/constants.ts';
 import type { Payload, Tag } from '../wire/payload.ts';
 
@@ -54,4 +55,21 @@ export function wantGroup(group: number): Of<'N'> {
 export function wantedGroup(payload: Of<'N'>): number | undefined {
   const [high, low] = payload.data;
   return payload.data.length === 2 && high !== undefined && low !== undefined ? (high << 8) | low : undefined;
+}
+
+/** RFC 7296 §2.5, §2.21: a response that cannot be understood ends the IKE SA. */
+export function fatal(payloads: readonly Payload[]): Reason | undefined {
+  for (const payload of payloads) {
+    if (payload.tag === 'unknown' && payload.critical) {
+      return {
+        code: 'unsupported-critical',
+        text: `the peer's answer needs payload type ${payload.id}, which is not known here`,
+        by: 'us',
+      };
+    }
+    if (payload.tag === 'N' && payload.kind === NOTIFY.INVALID_SYNTAX) {
+      return { code: 'syntax', text: 'the peer calls our message malformed', by: 'peer', notify: 'INVALID_SYNTAX' };
+    }
+  }
+  return undefined;
 }

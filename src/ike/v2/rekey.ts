@@ -26,6 +26,7 @@ import { startLife } from './life.ts';
 import { errorNotify, find, need, notifies, notify, wantedGroup, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Incoming, SessionState, Task } from './state.ts';
+import { replace } from './unique.ts';
 import { request, respond } from './window.ts';
 
 type RekeyTask = Extract<Task, { kind: 'rekey-ike' }>;
@@ -157,7 +158,7 @@ function refused(session: Session, now: Millis, task: RekeyTask, kind: number, p
           by: 'peer',
         };
   // A peer that never rekeys, or has no room: a new IKE SA before this one runs out.
-  if (kind === NOTIFY.NO_ADDITIONAL_SAS) session.world.replace(now, session);
+  if (kind === NOTIFY.NO_ADDITIONAL_SAS) replace(session, now);
   unusable(session, now, reason);
 }
 
@@ -197,10 +198,10 @@ function unusable(session: Session, now: Millis, reason: Reason): void {
  * the peer before long: a new IKE SA must be there by then.
  */
 function strayed(session: Session, now: Millis, reason: Reason): void {
-  const { state, world } = session;
+  const { state } = session;
   session.event({ kind: 'note', session: state.id, conn: state.conn, reason });
   delete state.task;
-  world.replace(now, session);
+  replace(session, now);
   session.advance(now);
 }
 

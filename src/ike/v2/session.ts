@@ -16,7 +16,7 @@ import { beginCreate, createAgreed, processCreate, sendCreate } from './create.t
 import { informAnswer, namedSpis, processDelete, sendDeleteChildren } from './inform.ts';
 import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
 import { livenessEnd } from './life.ts';
-import { notify } from './payloads.ts';
+import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import {
   answerRekey,
@@ -28,7 +28,8 @@ import {
   rekeyTask,
   sendRekey,
 } from './rekey.ts';
-import type { Incoming, SessionState, Task } from './state.ts';
+import { type Incoming, type SessionState, spisOf, type Task } from './state.ts';
+import { inherit } from './unique.ts';
 import { decrypt, repeat, request, respond } from './window.ts';
 import type { World } from './world.ts';
 
@@ -43,7 +44,6 @@ export class Session {
   readonly state: SessionState;
   readonly world: World;
   #conn: Connection | undefined;
-  #channel: Channel | undefined;
 
   constructor(state: SessionState, world: World) {
     this.state = state;
@@ -59,11 +59,11 @@ export class Session {
     return conn;
   }
 
+  /** Made anew for each message: an idle session is better off without it by 1 KB. */
   get channel(): Channel {
     const { suite, keys, original } = this.state;
     if (!suite || !keys) throw new Error('no keys yet');
-    this.#channel ??= channel(suite, keys, original);
-    return this.#channel;
+    return channel(suite, keys, original);
   }
 
   /** The SPI that we chose: the peer's messages find the session by it. */
@@ -368,8 +368,8 @@ export class Session {
     if (state.phase === 'deleting' || state.phase === 'closed') return;
     if (state.phase === 'init' || state.phase === 'auth') return this.over(now, reason);
     state.reason = reason;
-    state.queue = [{ kind: 'delete-ike', reason }];
-    state.delayed = [];
+    this.#dismiss();
+    state.queue.push({ kind: 'delete-ike', reason });
     // Whoever waits for his Delete to go out must not begin anew meanwhile.
     delete state.rekeyAt;
     delete state.reauthAt;
@@ -399,8 +399,7 @@ export class Session {
     const { task } = state;
     state.phase = 'closed';
     state.reason = reason;
-    state.queue = [];
-    state.delayed = [];
+    this.#dismiss();
     state.endAt = now + CLOSED_TIME;
     delete state.outstanding;
     this.forgetTask();
@@ -423,10 +422,22 @@ export class Session {
     if (rival?.state.successor === state.id) rival.over(now, reason);
   }
 
+  /** What waits will not be done. */
+  #dismiss(): void {
+    const { queue, delayed } = this.state;
+    for (const task of [...queue, ...delayed.map((one) => one.task)]) this.#freeSpis(task);
+    this.state.queue = [];
+    this.state.delayed = [];
+  }
+
+  #freeSpis(task: Task): void {
+    for (const spi of spisOf(task)) this.world.freeSpi(spi);
+  }
+
   /** The task under way will come to nothing: the SPI that it asked with is free again. */
   forgetTask(): void {
     const { task } = this.state;
-    if ((task?.kind === 'auth' || task?.kind === 'create') && task.asked) this.world.freeSpi(task.asked.spi);
+    if (task) this.#freeSpis(task);
     delete this.state.task;
     delete this.state.taskJob;
   }
@@ -442,7 +453,7 @@ export class Session {
     delete state.lifeAt;
     delete by.state.successor;
     moveChildren(this, by);
-    this.world.inherit(state.id, by.state.id);
+    inherit(this, by);
     by.state.queue.push(...state.queue);
     by.state.delayed.push(...state.delayed);
     state.queue = [];
@@ -470,23 +481,6 @@ export class Session {
     state.failures++;
     state.delayed.push({ at: now + wait / 2 + part(wait / 2, world.random), task });
   }
-}
-
-/** RFC 7296 §2.5, §2.21: a response that cannot be understood ends the IKE SA. */
-function fatal(payloads: readonly Payload[]): Reason | undefined {
-  for (const payload of payloads) {
-    if (payload.tag === 'unknown' && payload.critical) {
-      return {
-        code: 'unsupported-critical',
-        text: `the peer's answer needs payload type ${payload.id}, which is not known here`,
-        by: 'us',
-      };
-    }
-    if (payload.tag === 'N' && payload.kind === NOTIFY.INVALID_SYNTAX) {
-      return { code: 'syntax', text: 'the peer calls our message malformed', by: 'peer', notify: 'INVALID_SYNTAX' };
-    }
-  }
-  return undefined;
 }
 
 function sameAddress(a: SocketAddress, b: SocketAddress): boolean {

@@ -253,9 +253,27 @@ export interface SessionState {
   failures: number;
   /** The session that this one is to take over from, once established. */
   replaces?: SessionId;
+  /** The session that is to take over from this one by reauthentication. */
+  replacement?: SessionId;
   /** The session that has taken this one's place, or stands in it as long as both sides' rekeyings are undecided. */
   successor?: SessionId;
   reason?: Reason;
+}
+
+/** What a session does, has to do, and has put off. */
+export function tasksOf({ task, queue, delayed }: SessionState): Task[] {
+  return [...(task ? [task] : []), ...queue, ...delayed.map((one) => one.task)];
+}
+
+/** Our SPIs of children that are not there, or not yet. */
+export function spisOf(task: Task): readonly number[] {
+  if (task.kind === 'delete-child') return task.spis ?? [];
+  return (task.kind === 'create' || task.kind === 'auth') && task.asked ? [task.asked.spi] : [];
+}
+
+/** Established and to stay so: no Delete waits to go out. */
+export function stays({ phase, queue }: SessionState): boolean {
+  return phase === 'established' && !queue.some(({ kind }) => kind === 'delete-ike');
 }
 
 /** What every session starts with. */

@@ -41,13 +41,12 @@ export interface World {
   /** `child` belongs to `session` from now on. */
   own(child: number, session: SessionId): void;
   disown(child: number): void;
-  /** True when no other session with these identities is established: the AUTH may say INITIAL_CONTACT. */
-  firstContact(session: Session): boolean;
-  established(now: Millis, session: Session, initialContact: boolean): void;
-  /** Make before break: a new session for the same connection that closes this one when it stands. */
-  replace(now: Millis, session: Session): void;
-  /** The second session has taken the first one's place by rekeying. */
-  inherit(from: SessionId, to: SessionId): void;
+  /** Other established sessions of the same connection with the same peer, the oldest first. */
+  others(session: Session): readonly Session[];
+  /** The peer has said who it is. */
+  known(session: Session): void;
+  /** Begins a session with these children of its connection. */
+  initiate(now: Millis, conn: Connection, local: string, remote: string, children: readonly string[]): Session;
   /** The session is over and may be forgotten. */
   forget(session: Session): void;
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sides } from '../../support/connections.ts';
+import { child, selectors, sides } from '../../support/connections.ts';
 import { Pair } from '../../support/pair.ts';
 import { play } from '../../support/play.ts';
 import { type Plan, readSteps } from '../../support/schedule.ts';
@@ -291,6 +291,163 @@ holds('a hard limit on a child that is still replacing another makes one anew', 
     '4636 right hard-limit 0',
   ),
   end: 6084,
+});
+
+// The child that was to be closed had gone, and another one had been given its number.
+holds('after a transplant a number that a waiting task speaks of is not given again', {
+  seed: 19_179,
+  calm: false,
+  children: 2,
+  pfs: ['both', 'second'],
+  conn: { dpdDelay: 25_482, dpdTimeout: 15_000, unique: 'replace', childless: 'allow', encap: 'auto', natKeepalive: 0 },
+  wire: { ...QUIET, loss: 0.17, delay: 50, reorder: 224 },
+  steps: readSteps(
+    '0 left initiate 0',
+    '3580 left close-child 0',
+    '4080 right close-child 0',
+    '7134 left transplant 1',
+  ),
+  end: 7660,
+});
+
+// The child that our lost key exchange had made on the other side only was to be closed; its SPI stayed taken.
+holds('an SPI is free again when the task that it was taken for is never done', {
+  seed: 12_839,
+  keTime: [584, 358],
+  pfs: ['first', 'first'],
+  childRekey: 18_488,
+  conn: { dpdDelay: 12_785, dpdTimeout: 15_000, unique: 'replace', childless: 'allow', encap: 'auto', natKeepalive: 0 },
+  wire: { ...QUIET, reorder: 60 },
+  steps: readSteps('0 left initiate 0', '2624 right hard-limit 0', '3990 right transplant 0', '9085 right close 0'),
+  end: 10_595,
+});
+
+// Its maker could not close it while another exchange was under way; the peer renewed it meanwhile, and there were two.
+holds('of two IKE SAs begun at once, the one that its maker is to close is not renewed by the peer', {
+  seed: 21_630,
+  calm: false,
+  keTime: [301, 454],
+  children: 2,
+  pfs: ['first', 'first'],
+  conn: {
+    dpdDelay: 9738,
+    dpdTimeout: 15_000,
+    reauthTime: 29_925,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'allow',
+    encap: 'auto',
+    natKeepalive: 20_000,
+  },
+  wire: { ...QUIET, loss: 0.29, delay: 200, reorder: 309 },
+  steps: readSteps('0 left initiate 0', '90 right initiate 0', '4773 right transplant 1'),
+  end: 9685,
+});
+
+// Its rekeying came to nothing after the new IKE SA was there: that led to a second one.
+holds('an IKE SA that is replaced, or about to be closed, is not replaced again', {
+  seed: 23_406,
+  keTime: [33, 207],
+  groups: ['second', 'second'],
+  childRekey: 11_009,
+  conn: {
+    dpdDelay: 10_001,
+    dpdTimeout: 0,
+    fragmentSize: 213,
+    reauthTime: 27_496,
+    overTime: 6000,
+    unique: 'no',
+    childless: 'allow',
+    encap: 'auto',
+    natKeepalive: 20_000,
+  },
+  wire: { ...QUIET, loss: 0.13, reorder: 155 },
+  steps: readSteps(
+    '0 right initiate 0',
+    '3046 left rekey-ike 0',
+    '3875 left rekey-ike 0',
+    '3875 right rekey-ike 0',
+    '4643 left rekey-child 0',
+    '5303 right cut 1709',
+    '5618 left rekey-ike 0',
+    '8962 left transplant 0',
+  ),
+  end: 10_571,
+});
+
+// RFC 7296 §2.4: it was said before the peer knew of the other SA, which then stood on the peer's side only.
+holds('INITIAL_CONTACT is not about an IKE SA that was made while the one that carries it was on its way', {
+  seed: 32_277,
+  keTime: [492, 460],
+  childRekey: 22_018,
+  conn: {
+    dpdDelay: 23_402,
+    dpdTimeout: 15_000,
+    reauthTime: 33_623,
+    overTime: 6000,
+    unique: 'keep',
+    childless: 'allow',
+    encap: 'auto',
+    natKeepalive: 0,
+  },
+  wire: { ...QUIET, loss: 0.27, duplicate: 0.19, delay: 50 },
+  steps: readSteps('0 right initiate 0', '346 left initiate 0', '15021 left rekey-ike 0'),
+  end: 18_523,
+});
+
+// RFC 7296 §2.4: nobody is left who wants it, and the peer that renews the IKE SA has never heard of it.
+holds('a child that only a restarted side had wanted is not missed', {
+  seed: 15_905,
+  childRekey: 13_325,
+  conn: {
+    dpdDelay: 20_441,
+    dpdTimeout: 0,
+    reauthTime: 10_127,
+    overTime: 6000,
+    unique: 'keep',
+    childless: 'prefer',
+    encap: 'yes',
+    natKeepalive: 20_000,
+  },
+  wire: { ...QUIET, delay: 200 },
+  steps: readSteps('0 right initiate 0', '5617 right hard-limit 0', '6183 left rekey-ike 0', '6508 right restart 0'),
+  end: 10_750,
+});
+
+// It was asked for before the answer to IKE_AUTH had gone out, and was there twice.
+test('the IKE SA that stays is not asked for the child that its IKE_AUTH brings', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const pair = new Pair(...sides(), seed);
+    pair.left.initiate();
+    pair.run(25);
+    pair.right.initiate();
+    pair.run(10_000);
+    for (const side of [pair.left, pair.right]) {
+      assert.equal(side.live.sessions.length, 1);
+      assert.equal(side.count('child-established'), 2);
+      assert.equal(side.endpoint.counters().get('unexpected-exchange'), undefined);
+    }
+  }
+});
+
+// Half of the time it was the IKE SA that did not stay, and the child was lost with it.
+test('a child wanted of an IKE SA whose rekeying is undecided comes on the one that stays', () => {
+  const far = child({ name: 'far', localTs: selectors('10.1.9.0/24'), remoteTs: selectors('10.2.9.0/24') });
+  for (let seed = 1; seed <= 10; seed++) {
+    const pair = new Pair(...sides({ children: [child(), far] }), seed);
+    pair.left.initiate(['net']);
+    pair.run(2000);
+    for (const side of [pair.left, pair.right]) side.run(side.endpoint.rekeyIke(pair.now, side.session));
+    pair.run(15);
+    const { left } = pair;
+    const rival = left.live.sessions.find(({ state }) => state.successor !== undefined);
+    assert.ok(rival);
+    left.run(left.endpoint.createChild(pair.now, rival.state.id, 'far'));
+    pair.run(10_000);
+    for (const side of [pair.left, pair.right]) {
+      assert.deepEqual(side.live.children.map(({ name }) => name).sort(), ['far', 'net']);
+    }
+  }
 });
 
 // Its children were to be had on neither of the two.
