@@ -7,7 +7,7 @@ import {
   createPrivateKey,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
+  randomBytes,
 } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { Bench } from 'tinybench';
@@ -101,11 +101,13 @@ async function detours(): Promise<void> {
   const bench = new Bench({ time: 100, warmupTime: 20, iterations: 5, warmupIterations: 1 });
   const pkcs8 = { format: 'der', type: 'pkcs8' } as const;
   const spki = { format: 'der', type: 'spki' } as const;
-  const x = generateKeyPairSync('x25519');
-  const secret = x.privateKey.export(pkcs8);
-  const value = x.publicKey.export(spki);
-  const secretJwk = x.privateKey.export({ format: 'jwk' });
-  const publicJwk = x.publicKey.export({ format: 'jwk' });
+  // Imported, not generated: exporting a key of `generateKeyPairSync` can deadlock (see src/crypto/curve.ts).
+  const d = randomBytes(32).toString('base64url');
+  const own = createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', d, x: d }, format: 'jwk' });
+  const secret = own.export(pkcs8);
+  const value = createPublicKey(own).export(spki);
+  const secretJwk = own.export({ format: 'jwk' });
+  const publicJwk = createPublicKey(own).export({ format: 'jwk' });
   bench.add('X25519 agree from DER', () => {
     diffieHellman({
       privateKey: createPrivateKey({ key: secret, ...pkcs8 }),
@@ -119,7 +121,7 @@ async function detours(): Promise<void> {
     });
   });
   bench.add('X25519 agree, own key kept', () => {
-    diffieHellman({ privateKey: x.privateKey, publicKey: createPublicKey({ key: publicJwk, format: 'jwk' }) });
+    diffieHellman({ privateKey: own, publicKey: createPublicKey({ key: publicJwk, format: 'jwk' }) });
   });
   for (const [name, curve] of [
     ['P-256', 'prime256v1'],
@@ -129,17 +131,19 @@ async function detours(): Promise<void> {
     const ours = createECDH(curve);
     ours.generateKeys();
     const scalar = ours.getPrivateKey();
-    const pair = generateKeyPairSync('ec', { namedCurve: name });
-    const { x: px = '', y: py = '' } = pair.publicKey.export({ format: 'jwk' });
-    const point = Buffer.concat([Buffer.of(4), Buffer.from(px, 'base64url'), Buffer.from(py, 'base64url')]);
-    const key = { kty: 'EC', crv: name, x: px, y: py };
+    const peer = createECDH(curve);
+    const point = peer.generateKeys();
+    const half = (point.length - 1) / 2;
+    const coordinate = (at: number) => point.subarray(at, at + half).toString('base64url');
+    const key = { kty: 'EC', crv: name, x: coordinate(1), y: coordinate(1 + half) };
+    const kept = createPrivateKey({ key: { ...key, d: peer.getPrivateKey().toString('base64url') }, format: 'jwk' });
     bench.add(`${name} agree, createECDH`, () => {
       const ecdh = createECDH(curve);
       ecdh.setPrivateKey(scalar);
       ecdh.computeSecret(point);
     });
     bench.add(`${name} agree from JWK, own key kept`, () => {
-      diffieHellman({ privateKey: pair.privateKey, publicKey: createPublicKey({ key, format: 'jwk' }) });
+      diffieHellman({ privateKey: kept, publicKey: createPublicKey({ key, format: 'jwk' }) });
     });
   }
   bench.add('MODP 2048 generate and agree, a new group object', () => {

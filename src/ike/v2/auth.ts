@@ -149,7 +149,8 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   const idi = find(payloads, 'IDi');
   const auth = find(payloads, 'AUTH');
   const idr = find(payloads, 'IDr');
-  if (!idi || !auth) return refuse(session, now, from, NOTIFY.INVALID_SYNTAX, incomplete());
+  if (!idi) return refuse(session, now, from, NOTIFY.INVALID_SYNTAX, incomplete());
+  if (!auth) return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, wantsEap());
   const remoteId: Identity = { type: idi.id.type, data: idi.id.data.slice() };
   const conn = chooseConnection(session, remoteId, idr?.id);
   const key = conn && sharedKeyFor(session, conn, remoteId);
@@ -233,6 +234,16 @@ function acceptedProposal({ state }: Session) {
 function refuse(session: Session, now: Millis, from: SocketAddress, kind: number, reason: Reason): void {
   respond(session, EXCHANGE.IKE_AUTH, [notify(kind)], from);
   session.over(now, { ...reason, notify: notifyName(kind) });
+}
+
+/** RFC 7296 §2.16: an initiator that leaves AUTH out asks for EAP. */
+function wantsEap(): Reason {
+  return {
+    code: 'auth-failed',
+    text: 'the peer wants to authenticate with EAP, which is not supported here',
+    by: 'us',
+    remedy: 'set the peer to authenticate with a pre-shared key',
+  };
 }
 
 function incomplete(): Reason {

@@ -1,5 +1,5 @@
 // IKE_SA_INIT, both sides: RFC 7296 §1.2, with COOKIE (§2.6), INVALID_KE_PAYLOAD (§1.3) and NAT detection (§2.23).
-// What a responder says before it keeps state is in `respond.ts`.
+// What a responder says before it keeps state is in `doorman.ts`.
 
 import { isV6, type SocketAddress } from '../../bytes/ip.ts';
 import { cipherShape } from '../../crypto/registry.ts';
@@ -186,16 +186,28 @@ export function initAgreed(session: Session, now: Millis, task: InitTask, shared
   keyed(session, suite, task.nonce, nonce, shared);
   state.phase = 'auth';
   float(session);
-  const first = conn.children[0];
-  const childless = conn.childless === 'force' || (conn.childless === 'prefer' && state.peerChildless);
-  const queued = state.queue.shift();
-  const want = queued?.kind === 'create' ? queued.want : undefined;
-  if (queued && queued.kind !== 'create') state.queue.unshift(queued);
-  if (childless && queued?.kind === 'create') state.queue.unshift(queued);
+  const [next] = state.queue;
+  const alone =
+    next?.kind !== 'create' || conn.childless === 'force' || (conn.childless === 'prefer' && state.peerChildless);
+  // RFC 6023 §3: never towards a peer that has not said that it knows this.
+  if (alone && !state.peerChildless) return session.fail(now, childful());
   delete state.task;
-  const withChild = first && want && !childless;
-  state.queue.unshift(withChild ? { kind: 'auth', want } : { kind: 'auth' });
+  if (alone) {
+    state.queue.unshift({ kind: 'auth' });
+  } else {
+    state.queue.shift();
+    state.queue.unshift({ kind: 'auth', want: next.want });
+  }
   session.advance(now);
+}
+
+function childful(): Reason {
+  return {
+    code: 'childless',
+    text: 'the peer does not make an IKE SA without a child (RFC 6023)',
+    by: 'peer',
+    remedy: 'set childless = allow, and bring a child up with the connection',
+  };
 }
 
 /** RFC 7296 §2.23: with a NAT on the way, everything after IKE_SA_INIT goes over 4500. */

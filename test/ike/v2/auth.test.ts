@@ -281,3 +281,14 @@ situation('initial-contact', 'outside IKE_AUTH it means nothing', (side) => {
   pair.run(1000);
   assert.ok(peer.live.sessions.some(({ state }) => state.id === before));
 });
+
+test('a peer that has not said it knows childless IKE SAs is not asked for one (RFC 6023 §3)', () => {
+  const pair = new Pair(...sides({ childless: 'force' }, { childless: 'never' }));
+  pair.left.initiate();
+  pair.run(1000);
+  assert.deepEqual(
+    pair.log.map((line) => line.split(' ').slice(1).join(' ')),
+    ['left> IKE_SA_INIT request 0', 'right> IKE_SA_INIT response 0'],
+  );
+  assert.equal(pair.left.last('session-closed')?.reason.code, 'childless');
+});
