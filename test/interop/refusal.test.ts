@@ -15,6 +15,8 @@ interface Case {
   readonly plan: Plan;
   readonly state: 'phase1-failed' | 'phase2-failed';
   readonly codes: readonly string[];
+  /** What we answer with when the peer begins. */
+  readonly notify: string;
 }
 
 const CASES: readonly Case[] = [
@@ -23,34 +25,46 @@ const CASES: readonly Case[] = [
     plan: { ...mixed, differs: { b: { psk: 'a different word of some length' } } },
     state: 'phase1-failed',
     codes: ['auth-failed'],
+    notify: 'AUTHENTICATION_FAILED',
   },
   {
     what: 'no IKE proposal in common',
     plan: { ...mixed, differs: { b: { ike: 'aes256-sha512-modp4096' } } },
     state: 'phase1-failed',
     codes: ['no-proposal'],
+    notify: 'NO_PROPOSAL_CHOSEN',
   },
   {
     what: 'no ESP proposal in common',
     plan: { ...mixed, differs: { b: { esp: 'aes256-sha512' } } },
     state: 'phase2-failed',
     codes: ['no-child-proposal'],
+    notify: 'NO_PROPOSAL_CHOSEN',
   },
   {
     what: 'selectors that do not meet',
     plan: { ...mixed, differs: { b: { localTs: '10.99.0.0/24' } } },
     state: 'phase2-failed',
     codes: ['ts-mismatch'],
+    notify: 'TS_UNACCEPTABLE',
   },
   {
     what: 'an identity that strongSwan does not have',
     plan: { ...mixed, differs: { b: { localId: 'somebody.else.test' } } },
     state: 'phase1-failed',
     codes: ['auth-failed', 'unknown-id'],
+    notify: 'AUTHENTICATION_FAILED',
   },
 ];
 
-for (const { what, plan, state, codes } of CASES) {
+/** charon's short names of the notifies. */
+const PEER_SAYS: Readonly<Record<string, RegExp>> = {
+  AUTHENTICATION_FAILED: /AUTH_FAILED|AUTHENTICATION_FAILED/,
+  NO_PROPOSAL_CHOSEN: /NO_PROP|NO_PROPOSAL_CHOSEN/,
+  TS_UNACCEPTABLE: /TS_UNACCEPT/,
+};
+
+for (const { what, plan, state, codes, notify } of CASES) {
   test(`Espalier initiates, ${what}: up fails and says why`, { skip }, () =>
     inLab(plan, async (lab) => {
       const espalier = ours(lab);
@@ -64,11 +78,17 @@ for (const { what, plan, state, codes } of CASES) {
     }),
   );
 
-  test(`strongSwan initiates, ${what}: Espalier logs why it refuses`, { skip }, () =>
+  test(`strongSwan initiates, ${what}: Espalier refuses with ${notify} and says why`, { skip }, () =>
     inLab(plan, async (lab) => {
       const done = await lab.b.swanctl('--initiate', '--child', 'net', '--timeout', '10');
       assert.notEqual(done.code, 0);
-      await ours(lab).line(`${what}, with a remedy`, (line) => explains(line, codes));
+      const line = await ours(lab).line(`${what}, with a remedy`, (line) => explains(line, codes));
+      assert.equal(line.notify, notify);
+      // strongSwan's side of the story: what it read off the wire.
+      assert.match(`${done.stdout}${done.stderr}`, PEER_SAYS[notify] ?? /^$/);
+      const status = await statusOf(ours(lab));
+      assert.equal(status.state, state);
+      assert.ok(codes.includes(status.code), status.code);
     }),
   );
 }
