@@ -4,7 +4,7 @@
 // Nothing here comes from `generateKeyPairSync`: exporting such a key holds its mutex while it allocates, and a garbage
 // collection at that moment ends the generating job, which waits for the same mutex for ever (seen with Node 20.20).
 
-import { createPrivateKey, createPublicKey, diffieHellman, type JsonWebKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, diffieHellman, type JsonWebKey, type KeyObject } from 'node:crypto';
 import type { KeyExchange, KeyPair } from './types.ts';
 
 export interface Curve {
@@ -12,18 +12,26 @@ export interface Curve {
   readonly crv: string;
   /** Bytes of a coordinate, of a secret and of the shared secret. */
   readonly size: number;
-  generate(): KeyPair;
+  /** With the key object, where making the pair has left one. */
+  generate(): KeyPair & { readonly key?: KeyObject };
 }
 
 export function curveExchange(group: number, curve: Curve): KeyExchange {
   const publicSize = curve.kty === 'EC' ? 2 * curve.size : curve.size;
+  // Spares the import of a key that we made ourselves. Its first use takes it out: no key is used twice.
+  const made = new WeakMap<Uint8Array, KeyObject>();
   return {
     group,
     publicSize,
-    generate: () => curve.generate(),
+    generate() {
+      const { key, ...pair } = curve.generate();
+      if (key) made.set(pair.secret, key);
+      return pair;
+    },
     agree(pair, theirs) {
       if (theirs.length !== publicSize) return undefined;
-      const privateKey = createPrivateKey({ key: secretJwk(curve, pair), format: 'jwk' });
+      const privateKey = made.get(pair.secret) ?? createPrivateKey({ key: secretJwk(curve, pair), format: 'jwk' });
+      made.delete(pair.secret);
       // The import refuses a point that is not on the curve, the derivation an all-zero result (RFC 8031 §5).
       try {
         const publicKey = createPublicKey({ key: publicJwk(curve, theirs), format: 'jwk' });

@@ -18,9 +18,10 @@ function montgomery(group: number, crv: string, size: number): KeyExchange {
   const generate = () => {
     const secret = new Uint8Array(randomBytes(size));
     const d = Buffer.from(secret.buffer).toString('base64url');
-    const { x } = createPrivateKey({ key: { kty: 'OKP', crv, d, x: unread }, format: 'jwk' }).export({ format: 'jwk' });
+    const key = createPrivateKey({ key: { kty: 'OKP', crv, d, x: unread }, format: 'jwk' });
+    const { x = '' } = key.export({ format: 'jwk' });
     // A copy: small buffers are cut from a pool that others write to.
-    return { secret, public: new Uint8Array(Buffer.from(x ?? '', 'base64url')) };
+    return { secret, public: new Uint8Array(Buffer.from(x, 'base64url')), key };
   };
   return curveExchange(group, { kty: 'OKP', crv, size, generate });
 }
