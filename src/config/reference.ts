@@ -1,6 +1,7 @@
 // The sample swanctl.conf, made from the table of options.
 
-import { OPTIONS, type Option } from './options.ts';
+import type { Option } from './options/option.ts';
+import { OPTIONS } from './options.ts';
 import { describe, type Type } from './schema.ts';
 
 const WIDTH = 100;
