@@ -32,7 +32,11 @@ export function readChild(section: Section, version: Connection['version'], find
     startAction,
     dpdAction: values.choice('dpd_action', ['clear', 'trap', 'restart']) ?? 'clear',
     closeAction: values.choice('close_action', ['none', 'trap', 'start']) ?? 'none',
-    replayWindow: values.integer('replay_window') ?? 32,
+    replayWindow: values.integer('replay_window') ?? 128,
+    copyDf: values.yesno('copy_df') ?? true,
+    copyEcn: values.yesno('copy_ecn') ?? true,
+    copyDscp: values.choice('copy_dscp', ['out', 'in', 'yes', 'no']) ?? 'out',
+    mss: values.size('mss', ['auto', 'no']) ?? 'auto',
     where: new Map([['', section.place], ...places(section)]),
   };
 }

@@ -17,6 +17,8 @@ export type Type =
   | { readonly kind: 'duration' }
   | { readonly kind: 'volume' }
   | { readonly kind: 'choice'; readonly values: readonly string[]; readonly aliases: ReadonlyMap<string, string> }
+  /** A whole number, or one of a few words. */
+  | { readonly kind: 'size'; readonly min: number; readonly max: number; readonly words: readonly string[] }
   | { readonly kind: 'addresses' }
   | { readonly kind: 'identity' }
   | { readonly kind: 'proposals' }
@@ -56,6 +58,10 @@ export function decimal(min: number, max: number): Type {
   return { kind: 'decimal', min, max };
 }
 
+export function size(min: number, max: number, words: readonly string[]): Type {
+  return { kind: 'size', min, max, words };
+}
+
 /** Aliases are other spellings that strongSwan takes: `['hold', 'trap']`. */
 export function choice(values: readonly string[], aliases: readonly (readonly [string, string])[] = []): Type {
   const booleans = [...BOOLEANS].map(([word, yes]) => [word, yes ? 'yes' : 'no'] as const);
@@ -88,6 +94,8 @@ export function describe(type: Type): string {
       return 'bytes, or with k, m, g';
     case 'choice':
       return type.values.join(' | ');
+    case 'size':
+      return [...type.words, `${type.min} to ${type.max}`].join(' | ');
     case 'addresses':
       return 'addresses, prefixes, ranges or %any, comma separated';
     case 'identity':
@@ -171,6 +179,18 @@ export function parseChoice(word: string, type: Type & { readonly kind: 'choice'
   if (value !== undefined) return accepted(value);
   const near = nearest(lower, type.values);
   return refused(`"${word}" is none of ${type.values.join(', ')}`, near);
+}
+
+export function parseSize(word: string, type: Type & { readonly kind: 'size' }): Parsed<number | string> {
+  const { min, max, words } = type;
+  const lower = word.toLowerCase();
+  if (words.includes(lower)) return accepted(lower);
+  const number = parseInteger(word, min, max);
+  if (number.ok) return number;
+  return refused(
+    `"${word}" is neither ${words.join(' nor ')} nor a whole number from ${min} to ${max}`,
+    nearest(lower, words),
+  );
 }
 
 /** One item of an address list. */
@@ -267,6 +287,8 @@ export function canonical(type: Type, value: string): Parsed<string> {
       return spelled(parseVolume(value));
     case 'choice':
       return parseChoice(value, type);
+    case 'size':
+      return spelled(parseSize(value, type));
     case 'section':
     case 'text':
     case 'list':

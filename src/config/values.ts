@@ -14,6 +14,7 @@ import {
   parseDuration,
   parseInteger,
   parsePercent,
+  parseSize,
   parseVolume,
   parseYesno,
   type Type,
@@ -66,6 +67,12 @@ export class Values {
       return undefined;
     }
     return values.find((value) => value === word);
+  }
+
+  /** A number, or one of `words`, which the table must contain. */
+  size<const W extends string>(key: string, words: readonly W[]): number | W | undefined {
+    const value = this.#read(key, 'size', parseSize);
+    return typeof value === 'number' ? value : words.find((word) => word === value);
   }
 
   /** The items of a list, each through `parse`; of the default when the setting is not there. */

@@ -61,6 +61,12 @@ export interface Lifetime {
   readonly randPackets: number;
 }
 
+/** Which way the DSCP is copied: to the outer header, from it, both or neither. */
+export type CopyDscp = 'out' | 'in' | 'yes' | 'no';
+
+/** The largest TCP segment let through: what fits the path, this many bytes, or whatever the hosts say. */
+export type Mss = number | 'auto' | 'no';
+
 export interface Child {
   readonly name: string;
   readonly offers: readonly Offer[];
@@ -75,6 +81,11 @@ export interface Child {
   readonly closeAction: 'none' | 'start' | 'trap';
   /** Packets of the replay window; 0 switches the check off. */
   readonly replayWindow: number;
+  /** Tunnel mode: whether the outer header has the inner one's DF and, by RFC 6040, its ECN. */
+  readonly copyDf: boolean;
+  readonly copyEcn: boolean;
+  readonly copyDscp: CopyDscp;
+  readonly mss: Mss;
   readonly where: ReadonlyMap<string, Place>;
 }
 

@@ -3,7 +3,7 @@
 
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { KeyPair, ProtectionKeys } from '../crypto/types.ts';
-import type { Millis } from './connection.ts';
+import type { CopyDscp, Millis, Mss } from './connection.ts';
 import type { Reason } from './reason.ts';
 import type { Selector } from './wire/ts.ts';
 
@@ -31,11 +31,17 @@ export interface ChildSa {
   readonly esn: boolean;
   /** ESP in UDP between the session's addresses, or protocol 50 between its IPs. */
   readonly udp: boolean;
+  /** A NAT is between the peers: in transport mode checksums no longer fit the addresses (RFC 3948 §3.1.2). */
+  readonly natted: boolean;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly localTs: readonly Selector[];
   readonly remoteTs: readonly Selector[];
   readonly replayWindow: number;
+  readonly copyDf: boolean;
+  readonly copyEcn: boolean;
+  readonly copyDscp: CopyDscp;
+  readonly mss: Mss;
   /** Soft and hard limits of either direction; 0 for none. Time limits are the session's own deadlines. */
   readonly limits: {
     readonly softBytes: number;

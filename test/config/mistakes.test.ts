@@ -121,6 +121,22 @@ test('wrong values are reported where they stand', () => {
     inChild('local_ts = 10.0.0.0/8, 10.0.0.0/99'),
     'gw.conf:2:24: local_ts: "10.0.0.0/99" is no traffic selector; write 10.1.0.0/16 or 10.1.0.0/16[tcp/80]',
   );
+  assert.equal(
+    inChild('replay_window = 4097'),
+    'gw.conf:2:17: replay_window: "4097" is not a whole number from 0 to 4096',
+  );
+  assert.equal(inChild(' copy_df = perhaps'), 'gw.conf:2:12: copy_df: "perhaps" is neither yes nor no');
+  assert.equal(
+    inChild('copy_dscp = ot'),
+    'gw.conf:2:13: copy_dscp: "ot" is none of out, in, yes, no; did you mean "out"?',
+  );
+  assert.equal(inChild('copy_ec = no'), 'gw.conf:2:1: unknown option "copy_ec"; did you mean "copy_ecn"?');
+  assert.equal(
+    inChild('mss = atuo'),
+    'gw.conf:2:7: mss: "atuo" is neither auto nor no nor a whole number from 128 to 65495; did you mean "auto"?',
+  );
+  for (const mss of ['0', '127', '65496', '1360.5', '-1'])
+    assert.match(inChild(`mss = ${mss}`), /^gw\.conf:2:7: mss: /);
   assert.match(
     inConnection('retransmit { factor = 0.5 }'),
     /^gw\.conf:2:23: factor: "0\.5" is not a number from 1 to 10$/,
@@ -155,7 +171,6 @@ test('what would change security or traffic is refused by name', () => {
     ['mark_in = 42', '1: option "mark_in" is refused: no kernel IPsec is involved'],
     ['updown = /bin/true', '1: option "updown" is refused: scripts are not supported yet'],
     ['policies = no', '1: option "policies" is refused: not supported yet'],
-    ['copy_dscp = no', '1: option "copy_dscp" is refused: only out is supported'],
     ['start_action = trap|start', '16: start_action: both at once is not supported yet; write trap or start'],
   ];
   for (const [line, text] of child) assert.equal(inChild(line), `gw.conf:2:${text}`);

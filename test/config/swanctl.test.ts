@@ -207,6 +207,17 @@ test('what is not written has the default of the reference', () => {
   );
 });
 
+test('what is copied between the headers, and the largest segment', () => {
+  const child = (options: string) => {
+    const [one] = connection(`children { net {\n${options}\n} }`).children;
+    return [one?.copyDf, one?.copyEcn, one?.copyDscp, one?.mss];
+  };
+  assert.deepEqual(child(''), [true, true, 'out', 'auto']);
+  assert.deepEqual(child('copy_df = no\ncopy_ecn = no\ncopy_dscp = in\nmss = 1360'), [false, false, 'in', 1360]);
+  assert.deepEqual(child('copy_df = yes\ncopy_dscp = yes\nmss = No'), [true, true, 'yes', 'no']);
+  assert.deepEqual(child('copy_dscp = no\nmss = 0x500'), [true, true, 'no', 1280]);
+});
+
 test('the times of an IKE SA follow from each other as in strongSwan', () => {
   const times = (options: string) => {
     const { rekeyTime, reauthTime, overTime, randTime } = connection(options);

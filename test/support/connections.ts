@@ -62,6 +62,10 @@ export function child(over: Partial<Child> = {}): Child {
     dpdAction: 'clear',
     closeAction: 'none',
     replayWindow: 128,
+    copyDf: true,
+    copyEcn: true,
+    copyDscp: 'out',
+    mss: 'auto',
     where: new Map([['esp_proposals', { ...PLACE, line: 20 }]]),
     ...over,
   };

@@ -1,7 +1,19 @@
 // The options of a child: `connections.<conn>.children.<child>`.
 
-import { choice, count, duration, integer, proposals, section, selectors, text, volume, yesno } from '../schema.ts';
-import { CONN, type Extra, has, ignores, MAX, NO_KERNEL, NOT_YET, type Option, refuses } from './option.ts';
+import {
+  choice,
+  count,
+  duration,
+  integer,
+  proposals,
+  section,
+  selectors,
+  size,
+  text,
+  volume,
+  yesno,
+} from '../schema.ts';
+import { CONN, type Extra, has, ignores, MAX, NO_KERNEL, NOT_YET, type Option, OWN, refuses } from './option.ts';
 
 const CHILD = `${CONN}.children.<child>`;
 
@@ -107,7 +119,7 @@ export const CHILDREN: readonly Option[] = [
   refuses(`${CHILD}.tfc_padding`, text, '0', 'Pad packets to this size, or to the MTU.', NOT_YET),
   has(
     `${CHILD}.replay_window`,
-    integer(0, 16384),
+    integer(0, 4096),
     '128',
     'Packets of the replay window; 0 switches the check off. strongSwan’s default is 32.',
   ),
@@ -120,14 +132,20 @@ export const CHILDREN: readonly Option[] = [
     NO_KERNEL,
     { neutral: ['auto'] },
   ),
-  refuses(`${CHILD}.copy_df`, yesno, 'yes', 'Copy the DF bit to the outer header.', `no is ${NOT_YET}`),
-  refuses(`${CHILD}.copy_ecn`, yesno, 'yes', 'Copy ECN to and from the outer header (RFC 6040).', `no is ${NOT_YET}`),
-  refuses(
+  has(`${CHILD}.copy_df`, yesno, 'yes', 'Tunnel mode: copy the DF bit to the outer header; no leaves it clear.'),
+  has(`${CHILD}.copy_ecn`, yesno, 'yes', 'Tunnel mode: copy ECN to and from the outer header (RFC 6040).'),
+  has(
     `${CHILD}.copy_dscp`,
     choice(['out', 'in', 'yes', 'no']),
     'out',
-    'Copy the DSCP to (out), from (in), or both to and from (yes) the outer header.',
-    `only out is supported`,
+    'Tunnel mode: copy the DSCP to (out), from (in), or both to and from (yes) the outer header.',
+  ),
+  has(
+    `${CHILD}.mss`,
+    size(128, 65495, ['auto', 'no']),
+    'auto',
+    'Largest TCP segment that hosts may agree on: what fits the tunnel (auto), a number of bytes, or as they like (no).',
+    OWN,
   ),
   has(
     `${CHILD}.start_action`,

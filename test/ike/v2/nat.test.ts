@@ -38,6 +38,7 @@ situation('nat', 'both see it, and go to port 4500 with ESP in UDP', (side) => {
   );
   for (const each of [me, peer]) {
     assert.equal(each.plane.sas[0]?.udp, true);
+    assert.equal(each.plane.sas[0]?.natted, true);
     assert.equal(session(each)?.local.port, 4500);
   }
   assert.equal(session(peer)?.remote.ip, OUTSIDE);
@@ -71,6 +72,7 @@ situation('nat', 'without one, port 500 and bare ESP; where asked for, UDP all t
   const plain = Pair.up(...sides());
   for (const each of [plain.left, plain.right]) {
     assert.equal(each.plane.sas[0]?.udp, false);
+    assert.equal(each.plane.sas[0]?.natted, false);
     assert.ok(each.sent.every(({ local, remote }) => local.port === 500 && remote.port === 500));
     assert.equal(each.keepalives, 0);
   }
