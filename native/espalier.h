@@ -12,35 +12,41 @@
 
 // The two ends of a datagram, as JavaScript lays them out in a Uint8Array. `version` (4 or 6) must be that of the
 // socket; an IPv4 address takes the first four bytes; `port` is the remote one, in network order, 0 for raw sockets.
+// `segment`, in network order too, is the size of the datagrams that the kernel joined into one (UDP_GRO), else 0.
 struct path {
   uint8_t version;
   uint8_t spare;
   uint8_t port[2];
   uint8_t local[16];
   uint8_t remote[16];
+  uint8_t segment[2];
 };
-_Static_assert(sizeof(struct path) == 36, "net/native.ts relies on this layout");
+_Static_assert(sizeof(struct path) == 38, "net/native.ts relies on this layout");
 _Static_assert(_Alignof(struct path) == 1, "any byte of an array may be its start");
 
 enum { DATAGRAM_MAX = 65535 };
 
 // path.c
 int path_socket(int version, int type, int protocol, uint32_t mark, int buffer, const char **call);
-int path_receive(int fd, struct path *path, void *header, size_t header_size, void *bytes, size_t size);
+int path_report(int fd, int version);
+int path_receive(int fd, struct path *path, void *bytes, size_t size);
 int path_send(int fd, const struct path *path, const void *bytes, size_t size);
 
 // udp.c
 int udp_open(int version, uint16_t port, uint32_t mark, const char **call);
+/** One of several sockets on one port. `data`: it carries ESP, and tells what the network says of it. */
+int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *uses, const char **call);
 int udp_port(int fd);
 
 // raw.c
-int raw_open(int version, uint32_t mark, const char **call);
-int raw_receive(int fd, struct path *path, uint8_t *bytes, size_t size);
+int raw_open(int version, int protocol, uint32_t mark, const char **call);
+
+// steer.c
+int steer_group(int fd, uint32_t workers);
+int steer_raw(int fd, int version, uint32_t spi_at, uint32_t workers, uint32_t index);
 
 // tun.c
-int tun_open(char name[IFNAMSIZ], const char **call);
-int tun_read(int fd, void *bytes, size_t size);
-int tun_write(int fd, const void *bytes, size_t size);
+int tun_open(char name[IFNAMSIZ], bool queues, unsigned *uses, const char **call);
 
 // netlink.c
 int netlink_open(uint32_t groups, const char **call);
@@ -54,5 +60,8 @@ struct poller *poller_new(napi_env env);
 int poller_start(struct poller *poller, int fd, napi_value callback, struct watch **started);
 void poller_stop(struct poller *poller, struct watch *watch);
 void watch_release(struct watch *watch);
+
+// addon_lane.c
+bool export_lane(napi_env env, napi_value exports);
 
 #endif

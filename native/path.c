@@ -2,7 +2,9 @@
 // likeness), and from which one a datagram leaves.
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,9 +17,13 @@ union address {
   struct sockaddr_in6 v6;
 };
 
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
 union control {
   struct cmsghdr align;
-  uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+  uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 };
 _Static_assert(sizeof(struct in6_pktinfo) >= sizeof(struct in_pktinfo), "one buffer serves both families");
 
@@ -56,24 +62,42 @@ failed:;
   return error;
 }
 
+/** Asks for the class of what comes, and for what the network says of what was sent (ip(7), ipv6(7)). */
+int path_report(int fd, int version) {
+  int level = version == 4 ? IPPROTO_IP : IPPROTO_IPV6;
+  if (set(fd, level, version == 4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1)) return -errno;
+  return set(fd, level, version == 4 ? IP_RECVERR : IPV6_RECVERR, 1) ? -errno : 0;
+}
+
+static void read_segment(const struct cmsghdr *c, struct path *path) {
+  if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO || c->cmsg_len < CMSG_LEN(sizeof(int))) return;
+  int size;
+  memcpy(&size, CMSG_DATA(c), sizeof size);
+  uint16_t ordered = htons((uint16_t)size);
+  memcpy(path->segment, &ordered, sizeof path->segment);
+}
+
 static bool read_local(struct msghdr *message, struct path *path) {
+  bool found = false;
+  memset(path->segment, 0, sizeof path->segment);
   for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    read_segment(c, path);
     if (path->version == 4 && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
         c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
       struct in_pktinfo info;
       memcpy(&info, CMSG_DATA(c), sizeof info);
       memcpy(path->local, &info.ipi_addr, sizeof info.ipi_addr);
-      return true;
+      found = true;
     }
     if (path->version == 6 && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
         c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
       struct in6_pktinfo info;
       memcpy(&info, CMSG_DATA(c), sizeof info);
       memcpy(path->local, &info.ipi6_addr, sizeof info.ipi6_addr);
-      return true;
+      found = true;
     }
   }
-  return false;
+  return found;
 }
 
 static bool read_remote(const union address *from, socklen_t length, struct path *path) {
@@ -90,17 +114,16 @@ static bool read_remote(const union address *from, socklen_t length, struct path
   return false;
 }
 
-// Receives into `header` first, where there is one, and then into `bytes`. The result counts both.
-int path_receive(int fd, struct path *path, void *header, size_t header_size, void *bytes, size_t size) {
+int path_receive(int fd, struct path *path, void *bytes, size_t size) {
   if (path->version != 4 && path->version != 6) return -EINVAL;
   union address from;
   union control control;
-  struct iovec parts[2] = {{.iov_base = header, .iov_len = header_size}, {.iov_base = bytes, .iov_len = size}};
+  struct iovec part = {.iov_base = bytes, .iov_len = size};
   struct msghdr message = {
     .msg_name = &from,
     .msg_namelen = sizeof from,
-    .msg_iov = header_size > 0 ? parts : parts + 1,
-    .msg_iovlen = header_size > 0 ? 2 : 1,
+    .msg_iov = &part,
+    .msg_iovlen = 1,
     .msg_control = &control,
     .msg_controllen = sizeof control,
   };

@@ -1,31 +1,27 @@
-// Raw sockets for ESP, protocol 50 (RFC 4303 §2).
+// Raw sockets for ESP and AH, protocols 50 and 51 (RFC 4303 §2, RFC 4302 §2).
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "espalier.h"
+#include "lane.h"
 
-// All tunnels without a NAT share one socket per family.
-enum { BUFFER = 8 << 20 };
+/** All tunnels without a NAT share one socket per family and worker. */
+enum { BUFFER = 16 << 20 };
 
-int raw_open(int version, uint32_t mark, const char **call) {
-  return path_socket(version, SOCK_RAW, IPPROTO_ESP, mark, BUFFER, call);
-}
-
-// An IPv4 raw socket delivers the IP header too, an IPv6 one does not (RFC 3542 §3). `bytes` start at the ESP header.
-int raw_receive(int fd, struct path *path, uint8_t *bytes, size_t size) {
-  struct iphdr header;
-  size_t fixed = path->version == 4 ? sizeof header : 0;
-  int received = path_receive(fd, path, &header, fixed, bytes, size);
-  if (received < 0 || fixed == 0) return received;
-  size_t length = (size_t)received;
-  size_t header_length = (size_t)header.ihl * 4;
-  if (length < fixed || header_length < fixed || header_length > length) return -EBADMSG;
-  size_t options = header_length - fixed;
-  length -= header_length;
-  if (options > 0) memmove(bytes, bytes + options, length);
-  return (int)length;
+int raw_open(int version, int protocol, uint32_t mark, const char **call) {
+  int fd = path_socket(version, SOCK_RAW, protocol, mark, BUFFER, call);
+  if (fd < 0) return fd;
+  *call = "setsockopt(RECVERR)";
+  int error = path_report(fd, version);
+  // AH covers the whole outer header, its id too: over IPv4 we write it ourselves.
+  int on = 1;
+  if (error == 0 && protocol == IPPROTO_AH && version == 4) {
+    *call = "setsockopt(IP_HDRINCL)";
+    if (setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof on) != 0) error = -errno;
+  }
+  if (error == 0) return fd;
+  close(fd);
+  return error;
 }

@@ -1,4 +1,5 @@
-// The TUN device: whole IP packets, without the kernel's packet information in front.
+// The TUN device: whole IP packets, with a virtio header in front where the kernel can hand over and take
+// super-packets (linux/virtio_net.h), and several queues where several threads share the device.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,33 +8,116 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "espalier.h"
+#include "lane.h"
 
-// `name` may hold a pattern (`esp%d`) or be empty; it receives the name that the device got.
-int tun_open(char name[IFNAMSIZ], const char **call) {
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/** Where a packet lies behind the start of its cell, which is a cache line: its header is 16-byte aligned. */
+enum { CELL = 64, PACKET_AT = 16 };
+
+/** The best of `wanted` that the kernel takes; what it has not is left out of `*uses`. */
+static int offload(int fd, unsigned *uses) {
+  unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  if (*uses & USE_USO && ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0) return 0;
+  *uses &= ~(unsigned)USE_USO;
+  return ioctl(fd, TUNSETOFFLOAD, tso);
+}
+
+/**
+ * `name` may hold a pattern (`esp%d`) or be empty; it receives the name that the device got. `uses` holds the wished
+ * facilities and receives those there are. With `queues`, further opens of the same name add a queue each.
+ */
+int tun_open(char name[IFNAMSIZ], bool queues, unsigned *uses, const char **call) {
   *call = "open(/dev/net/tun)";
   int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -errno;
-  struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+  short flags = IFF_TUN | IFF_NO_PI;
+  if (queues) flags |= IFF_MULTI_QUEUE;
+  struct ifreq request = {0};
   memcpy(request.ifr_name, name, IFNAMSIZ);
   *call = "ioctl(TUNSETIFF)";
-  if (ioctl(fd, TUNSETIFF, &request) != 0) {
-    int error = -errno;
-    close(fd);
-    return error;
+  request.ifr_flags = (short)(*uses & USE_VNET ? flags | IFF_VNET_HDR : flags);
+  if (ioctl(fd, TUNSETIFF, &request) != 0) goto failed;
+  *call = "ioctl(TUNSETOFFLOAD)";
+  if (*uses & USE_VNET) {
+    if (offload(fd, uses) != 0) goto failed;
+  } else {
+    *uses &= ~(unsigned)USE_USO;
   }
   memcpy(name, request.ifr_name, IFNAMSIZ);
   name[IFNAMSIZ - 1] = '\0';
   return fd;
+
+failed:;
+  int error = -errno;
+  close(fd);
+  return error;
 }
 
-int tun_read(int fd, void *bytes, size_t size) {
-  ssize_t length = read(fd, bytes, size);
-  return length < 0 ? -errno : (int)length;
+int gso_of(const struct virtio_net_hdr *header) {
+  switch (header->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+    case VIRTIO_NET_HDR_GSO_NONE:
+      return GSO_NONE;
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+      return GSO_TCP;
+    case GSO_UDP_L4:
+      return GSO_UDP;
+    default:
+      return -1;
+  }
 }
 
-int tun_write(int fd, const void *bytes, size_t size) {
-  if (size > DATAGRAM_MAX) return -EMSGSIZE;
-  ssize_t length = write(fd, bytes, size);
-  return length < 0 ? -errno : (int)length;
+/** Packets into the tx arena, one behind the other. Negative when the device is gone. */
+int lane_read(struct lane *lane, int max, size_t max_bytes, bool *drained) {
+  size_t prefix = lane->uses & USE_VNET ? VNET : 0;
+  size_t at = 0, bytes = 0;
+  int count = 0;
+  *drained = false;
+  while (count < max && bytes < max_bytes && lane->tx_size - at >= TX_CELL_MAX) {
+    uint8_t *packet = lane->tx + at + PACKET_AT;
+    ssize_t length = read(lane->fds[SOURCE_TUN], packet - prefix, 65536 + prefix);
+    if (length < 0) {
+      if (errno == EINTR) continue;
+      *drained = true;
+      if (errno != EAGAIN && count == 0) return -errno;
+      break;
+    }
+    tally(lane, COUNT_TUN_READS, 1);
+    tally(lane, COUNT_TUN_READ_BYTES, (uint64_t)length);
+    if ((size_t)length <= prefix) continue;
+    size_t size = (size_t)length - prefix;
+    struct virtio_net_hdr header = {0};
+    if (prefix > 0) memcpy(&header, packet - prefix, sizeof header);
+    int kind = gso_of(&header);
+    int segments = kind < 0 ? 0 : split_segments(packet, size, kind, header.gso_size);
+    if (segments == 0) {
+      tally(lane, COUNT_UNSPLITTABLE, 1);
+      continue;
+    }
+    int32_t *words = lane->out + count * WORDS;
+    words[OUT_OFFSET] = (int32_t)(at + PACKET_AT);
+    words[OUT_LENGTH] = (int32_t)size;
+    words[OUT_GSO] = kind;
+    words[OUT_MSS] = header.gso_size;
+    words[OUT_SA] = SA_NONE;
+    words[OUT_SEGMENTS] = segments;
+    if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && kind == GSO_NONE) complete_checksum(packet, size, &header);
+    count++;
+    bytes += size;
+    at += (PACKET_AT + size + TX_TAIL + CELL - 1) / CELL * CELL;
+  }
+  return count;
+}
+
+/** One whole packet of our own making, to the inside. */
+int lane_inject(struct lane *lane, const uint8_t *packet, size_t length) {
+  struct virtio_net_hdr header = {0};
+  struct iovec parts[2] = {{&header, sizeof header}, {(void *)(uintptr_t)packet, length}};
+  int skip = lane->uses & USE_VNET ? 0 : 1;
+  ssize_t written = writev(lane->fds[SOURCE_TUN], parts + skip, 2 - skip);
+  return written < 0 ? -errno : 0;
 }

@@ -3,12 +3,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "espalier.h"
+#include "lane.h"
 
-enum { BUFFER = 4 << 20 };
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum { BUFFER = 4 << 20, DATA_BUFFER = 16 << 20 };
 
 static int bind_any(int fd, int version, uint16_t port) {
   if (version == 4) {
@@ -19,21 +24,40 @@ static int bind_any(int fd, int version, uint16_t port) {
   return bind(fd, (struct sockaddr *)&any, sizeof any);
 }
 
-int udp_open(int version, uint16_t port, uint32_t mark, const char **call) {
-  int fd = path_socket(version, SOCK_DGRAM, 0, mark, BUFFER, call);
-  if (fd < 0) return fd;
-  // IPv4 has a socket of its own: mapped addresses never appear.
-  *call = "setsockopt(IPV6_V6ONLY)";
-  int only = 1;
-  if (version == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) goto failed;
-  *call = "bind";
-  if (bind_any(fd, version, port) != 0) goto failed;
-  return fd;
+static bool turn_on(int fd, int level, int name) {
+  int on = 1;
+  return setsockopt(fd, level, name, &on, sizeof on) == 0;
+}
 
-failed:;
+static int failed(int fd) {
   int error = -errno;
   close(fd);
   return error;
+}
+
+/** IPv4 has a socket of its own: mapped addresses never appear. */
+static int bind_apart(int fd, int version, uint16_t port, const char **call) {
+  *call = "setsockopt(IPV6_V6ONLY)";
+  if (version == 6 && !turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) return failed(fd);
+  *call = "bind";
+  return bind_any(fd, version, port) != 0 ? failed(fd) : fd;
+}
+
+int udp_open(int version, uint16_t port, uint32_t mark, const char **call) {
+  int fd = path_socket(version, SOCK_DGRAM, 0, mark, BUFFER, call);
+  return fd < 0 ? fd : bind_apart(fd, version, port, call);
+}
+
+int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *uses, const char **call) {
+  int fd = path_socket(version, SOCK_DGRAM, 0, mark, data ? DATA_BUFFER : BUFFER, call);
+  if (fd < 0) return fd;
+  *call = "setsockopt(SO_REUSEPORT)";
+  if (!turn_on(fd, SOL_SOCKET, SO_REUSEPORT)) return failed(fd);
+  // Whether a flow is joined is asked of any socket of the group: all of them must want it, or none.
+  if (*uses & USE_GRO && !turn_on(fd, IPPROTO_UDP, UDP_GRO)) *uses &= ~(unsigned)USE_GRO;
+  *call = "setsockopt(RECVERR)";
+  if (data && path_report(fd, version) != 0) return failed(fd);
+  return bind_apart(fd, version, port, call);
 }
 
 int udp_port(int fd) {

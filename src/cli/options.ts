@@ -51,7 +51,12 @@ export const DAEMON = {
     describe: 'name of the TUN device',
     coerce: once('tun', tunName),
   },
-  workers: { type: 'string', requiresArg: true, hidden: true, coerce: once('workers', notYet('workers')) },
+  workers: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'threads of the data plane (one less than there are cores)',
+    coerce: once('workers', workerCount),
+  },
   'io-without': {
     type: 'string',
     requiresArg: true,
@@ -88,6 +93,7 @@ export interface DaemonArguments {
   readonly stateDir: string | undefined;
   readonly tun: string | undefined;
   readonly ioWithout: string | undefined;
+  readonly workers: number | undefined;
   readonly logLevel: string | undefined;
   readonly port: number | undefined;
   readonly natPort: number | undefined;
@@ -103,6 +109,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     stateDir: parsed.stateDir ?? DEFAULT_STATE_DIR,
     tun: parsed.tun ?? DEFAULT_TUN,
     ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
+    ...(parsed.workers === undefined ? {} : { workers: parsed.workers }),
     logLevel: parsed.logLevel ?? 'info',
     port,
     natPort,
@@ -120,6 +127,9 @@ function once<T>(name: string, check?: (value: string) => T) {
     return check ? check(value) : value;
   };
 }
+
+/** The kernel's filters and the addon's mailboxes know so many. */
+const MOST_WORKERS = 64;
 
 function controlUri(uri: string): string {
   const parsed = parseUri(uri);
@@ -146,6 +156,12 @@ function fallbacks(list: string): string {
   const unknown = list.split(',').find((item) => !FALLBACKS.includes(item));
   if (unknown === undefined) return list;
   throw new UsageError(`--io-without: "${unknown}" is none of ${FALLBACKS.join(', ')}`);
+}
+
+function workerCount(text: string): number {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MOST_WORKERS) return count;
+  throw new UsageError(`--workers: "${text}" is not a number of threads (1 to ${MOST_WORKERS})`);
 }
 
 function udpPort(name: string): (value: string) => number {

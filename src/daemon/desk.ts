@@ -2,7 +2,6 @@
 
 import { hex } from '../bytes/bytes.ts';
 import { formatSocketAddress } from '../bytes/ip.ts';
-import type { SaStats } from '../esp/table.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import { formatIdentity } from '../ike/identity.ts';
@@ -11,6 +10,7 @@ import { transformsOf } from '../ike/select.ts';
 import type { Session } from '../ike/v2/session.ts';
 import type { ChildState as Child } from '../ike/v2/state.ts';
 import type { ConnectionLife } from './connection.ts';
+import type { SaStats } from './plane.ts';
 import type { Gateway as Daemon } from './gateway.ts';
 import { sentence } from './report.ts';
 import type {
@@ -235,7 +235,7 @@ export class Desk implements Gateway {
   #child(child: Child, conn: string, now: Millis): ChildStatus {
     const life = this.#gateway.lives.get(conn);
     const config = life?.conn.children.find((one) => one.name === child.name);
-    const stats: Partial<SaStats> = this.#gateway.forwarder.table.stats(child.id) ?? {};
+    const stats: Partial<SaStats> = this.#gateway.forwarder.plane.stats(child.id) ?? {};
     return {
       id: child.id,
       name: child.name,

@@ -1,23 +1,21 @@
-// Packets between the network, the TUN device and the SA table, and the routes that lead them there. One packet at a
-// time, on the main thread.
+// Child SAs on their way to the data plane, and the routes that lead packets there.
 
-import { formatIp, inPrefix, parseIp, rangePrefixes, type SocketAddress } from '../bytes/ip.ts';
-import { protection } from '../crypto/registry.ts';
-import type { Random } from '../crypto/types.ts';
-import { type SaEvent, SaTable } from '../esp/table.ts';
+import { formatIp, type Ip, inPrefix, type Prefix, parseIp, rangePrefixes } from '../bytes/ip.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, Effect } from '../ike/effects.ts';
-import type { Host, RawEsp, Routes, Tun, UdpPort } from '../net/types.ts';
+import type { Host, Routes, Tun, UdpPort } from '../net/types.ts';
+import { type Pipelines, Plane, type PlaneEvent } from './plane.ts';
 
 /** What the gateway does its input and output with. */
 export interface Io {
   readonly ike: UdpPort;
   readonly nat: UdpPort;
-  /** Absent without CAP_NET_RAW: all ESP goes in UDP then. */
-  readonly raw: RawEsp | undefined;
+  /** False without CAP_NET_RAW: all ESP goes in UDP then. */
+  readonly raw: boolean;
   readonly tun: Tun;
   readonly routes: Routes;
   readonly host: Host;
+  readonly pipelines: Pipelines;
 }
 
 /** Runs `act`; when it throws, that is told and goes no further. */
@@ -25,74 +23,45 @@ export type Guarded = (what: string, act: () => void) => void;
 
 type DataEffect = Extract<Effect, { type: 'install' | 'activate' | 'remove' | 'move' }>;
 
-export class Forwarder {
-  readonly table: SaTable;
-  readonly #io: Io;
-  readonly #now: () => Millis;
-  readonly #onEvents: (events: readonly SaEvent[]) => void;
-  /** By child, how to take back what was laid for it. */
-  readonly #laid = new Map<number, (() => void)[]>();
+/** What was laid for a child. */
+interface Laid {
+  /** How to take it back, the last first. */
+  readonly undo: (() => void)[];
+  readonly routes: { readonly prefix: Prefix; readonly source: Ip | undefined }[];
+  mtu: number;
+}
 
-  constructor(
-    io: Io,
-    random: Random,
-    now: () => Millis,
-    guarded: Guarded,
-    onEvents: (events: readonly SaEvent[]) => void,
-  ) {
+export class Forwarder {
+  readonly plane: Plane;
+  readonly #io: Io;
+  readonly #laid = new Map<number, Laid>();
+  /** How many children have a largest packet of this size. */
+  readonly #mtus = new Map<number, number>();
+
+  constructor(io: Io, now: () => Millis, onEvent: (event: PlaneEvent) => void) {
     this.#io = io;
-    this.#now = now;
-    this.#onEvents = onEvents;
-    this.table = new SaTable({ protection, random });
-    io.tun.onPacket = (packet) => guarded('a packet from the TUN device', () => this.#outbound(packet));
-    if (io.raw) {
-      io.raw.onReceive = (bytes, from) => {
-        guarded('an ESP packet', () => this.inbound(bytes, { ip: from, port: 0 }, false));
-      };
-    }
+    this.plane = new Plane(io.pipelines, now, (remote) => io.host.mtuTo(remote));
+    this.plane.onEvent = (event) => {
+      if (event.kind === 'resized') this.#resize(event.id, event.mtu);
+      else onEvent(event);
+    };
   }
 
   run(effect: DataEffect): void {
     switch (effect.type) {
       case 'install':
-        this.table.install(effect.sa);
-        return this.#lay(effect.sa);
+        return this.#lay(effect.sa, this.plane.install(effect.sa));
       case 'activate':
-        return this.table.activate(effect.child);
+        return this.plane.activate(effect.child);
       case 'remove':
-        this.table.remove(effect.child);
+        this.plane.remove(effect.child);
         return this.#take(effect.child);
       case 'move':
-        return this.table.move(effect.children, effect.local, effect.remote, effect.udp);
+        return this.plane.move(effect.children, effect.local, effect.remote, effect.udp);
     }
   }
 
-  /** ESP from the network, in UDP or raw. */
-  inbound(bytes: Uint8Array, from: SocketAddress, udp: boolean): void {
-    const result = this.table.inbound(bytes, from, udp, this.#now());
-    if (result.tag === 'deliver') this.#io.tun.write(result.packet);
-    this.#drain();
-  }
-
-  #outbound(packet: Uint8Array): void {
-    const result = this.table.outbound(packet, this.#now());
-    if (result.tag === 'reject') this.#io.tun.write(result.icmp);
-    if (result.tag === 'send') {
-      const { bytes, local, remote, udp } = result;
-      if (udp) this.#io.nat.send(bytes, local, remote);
-      else this.#io.raw?.send(bytes, local.ip, remote.ip);
-    }
-    this.#drain();
-  }
-
-  #drain(): void {
-    const events = this.table.events();
-    if (events.length > 0) this.#onEvents(events);
-  }
-
-  // --- routes --------------------------------------------------------------------------------------------------------
-
-  #lay(sa: ChildSa): void {
+  #lay(sa: ChildSa, mtu: number): void {
     const { routes, host } = this.#io;
     const destinations = sa.remoteTs.flatMap(({ start, end }) => rangePrefixes(start, end));
     const local = sa.localTs.flatMap(({ start, end }) => rangePrefixes(start, end));
@@ -109,26 +78,50 @@ export class Forwarder {
       destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
     );
     // Noted as it is done, so that what a refusal of the kernel cuts short is taken back, too.
-    const laid: (() => void)[] = [];
+    const laid: Laid = { undo: [], routes: [], mtu };
     this.#laid.set(sa.id, laid);
+    this.#count(mtu, 1);
     for (const prefix of exempt) {
       routes.exempt(prefix);
-      laid.push(() => routes.unexempt(prefix));
+      laid.undo.push(() => routes.unexempt(prefix));
     }
     for (const prefix of destinations) {
-      routes.add(prefix, source && source.length === prefix.address.length ? formatIp(source) : undefined);
-      laid.push(() => routes.remove(prefix));
+      const from = source && source.length === prefix.address.length ? formatIp(source) : undefined;
+      routes.add(prefix, from, mtu);
+      laid.routes.push({ prefix, source: from });
+      laid.undo.push(() => routes.remove(prefix));
     }
     for (const prefix of guards) {
       routes.guard(prefix);
-      laid.push(() => routes.unguard(prefix));
+      laid.undo.push(() => routes.unguard(prefix));
     }
   }
 
-  /** The last first. */
   #take(id: number): void {
-    const laid = this.#laid.get(id) ?? [];
+    const laid = this.#laid.get(id);
     this.#laid.delete(id);
-    for (const undo of laid.reverse()) undo();
+    if (!laid) return;
+    for (const undo of laid.undo.reverse()) undo();
+    this.#count(laid.mtu, -1);
+  }
+
+  #resize(id: number, mtu: number): void {
+    const laid = this.#laid.get(id);
+    if (!laid) return;
+    this.#count(mtu, 1);
+    this.#count(laid.mtu, -1);
+    laid.mtu = mtu;
+    for (const { prefix, source } of laid.routes) this.#io.routes.resize(prefix, source, mtu);
+  }
+
+  /** The device takes what the widest child takes; the routes say what each of them does. */
+  #count(mtu: number, by: number): void {
+    const count = (this.#mtus.get(mtu) ?? 0) + by;
+    if (count > 0) this.#mtus.set(mtu, count);
+    else this.#mtus.delete(mtu);
+    if (this.#mtus.size > 0) this.#io.tun.resize(Math.max(LEAST_MTU, ...this.#mtus.keys()));
   }
 }
+
+/** Below this a device loses IPv6 (RFC 8200 §5). */
+const LEAST_MTU = 1280;

@@ -5,7 +5,6 @@ import type { Logger } from 'pino';
 import type { SocketAddress } from '../bytes/ip.ts';
 import { formatIp, formatSocketAddress, isV6 } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
-import type { SaEvent } from '../esp/table.ts';
 import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
@@ -18,6 +17,7 @@ import { type Action, ConnectionLife } from './connection.ts';
 import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
+import type { PlaneEvent } from './plane.ts';
 import { report } from './report.ts';
 
 const MARKER = new Uint8Array(4);
@@ -61,17 +61,17 @@ export class Gateway {
     this.now = now;
     this.log = log;
     const guarded: Guarded = (what, act) => this.#guarded(what, act);
-    this.forwarder = new Forwarder(io, random, now, guarded, (events) => this.#dataEvents(events));
-    const { table } = this.forwarder;
+    this.forwarder = new Forwarder(io, now, (event) => guarded('an event of the data plane', () => this.#dataEvent(event)));
+    const { plane } = this.forwarder;
     this.endpoint = new Endpoint({
       random,
       port: io.ike.port,
       natPort: io.nat.port,
-      rawEsp: io.raw !== undefined,
+      rawEsp: io.raw,
       connections,
       sharedKeys,
-      lastInbound: (child) => table.stats(child)?.lastIn,
-      lastOutbound: (child) => table.stats(child)?.lastOut,
+      lastInbound: (child) => plane.stats(child)?.lastIn,
+      lastOutbound: (child) => plane.stats(child)?.lastOut,
     });
     this.#keys = new KeyExchanges((answer) => {
       guarded('a computed key', () => this.run(this.endpoint.answer(this.now(), answer)));
@@ -140,25 +140,30 @@ export class Gateway {
     if (bytes.length === 1 && bytes[0] === KEEPALIVE_BYTE) return;
     const marked = bytes.length > 4 && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0 && bytes[3] === 0;
     if (marked) this.#ike(bytes.subarray(4), from, to);
-    else this.forwarder.inbound(bytes, from, true);
+    else this.forwarder.plane.stray(bytes, from, to);
   }
 
-  #dataEvents(events: readonly SaEvent[]): void {
+  #dataEvent(event: PlaneEvent): void {
     const now = this.now();
-    for (const event of events) {
-      switch (event.kind) {
-        case 'soft':
-        case 'hard':
-          this.run(this.endpoint.limit(now, event.id, event.kind === 'hard'));
-          break;
-        case 'used':
-          this.run(this.endpoint.used(now, event.id));
-          break;
-        case 'moved':
-          // Without UDP there is no port to learn, and no NAT that would change it.
-          if (event.udp) this.run(this.endpoint.moved(now, event.id, event.remote));
-          break;
-      }
+    switch (event.kind) {
+      case 'soft':
+      case 'hard':
+        return this.run(this.endpoint.limit(now, event.id, event.kind === 'hard'));
+      case 'used':
+        return this.run(this.endpoint.used(now, event.id));
+      case 'moved':
+        // Without UDP there is no port to learn, and no NAT that would change it.
+        if (event.udp) this.run(this.endpoint.moved(now, event.id, event.remote));
+        return;
+      case 'orphaned':
+        return this.run(this.endpoint.rekeyChild(now, event.id));
+      case 'bug':
+        this.log.error({ event: 'bug', bug: true }, `the data plane met a bug: ${event.text}`);
+        return;
+      // Its route is the forwarder's business; nobody sets traps yet.
+      case 'resized':
+      case 'acquire':
+        return;
     }
   }
 

@@ -1,21 +1,25 @@
 // The daemon's life: reads the configuration, opens what the gateway needs, and runs until it is told to stop.
 
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { type Logger, pino } from 'pino';
 import { ConfigError, formatWarning } from '../config/error.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { USE, USE_ALL } from '../esp/layout.ts';
 import { SystemError } from '../net/error.ts';
-import { openRawEsp } from '../net/raw.ts';
+import { MainMailbox } from '../net/lane.ts';
+import { openRaw } from '../net/raw.ts';
 import { openHost, openRoutes } from '../net/route.ts';
 import { openTun } from '../net/tun.ts';
-import { openUdp } from '../net/udp.ts';
+import { openGroup, openUdp } from '../net/udp.ts';
 import { dialect } from './control/commands.ts';
 import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { selfTest } from './selftest.ts';
+import { Workers } from './workers.ts';
 
 /** What `espalier daemon` was told. */
 export interface DaemonOptions {
@@ -26,6 +30,8 @@ export interface DaemonOptions {
   readonly tun: string;
   /** A list of facilities to do without. */
   readonly ioWithout?: string;
+  /** Threads of the data plane; by default one less than there are cores. */
+  readonly workers?: number;
   readonly logLevel: string;
   readonly port: number;
   readonly natPort: number;
@@ -47,8 +53,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   // From here on there is something to clean up.
   const signalled = stopped();
   process.on('uncaughtException', (error) => crash(log, error));
-  const io = open(options, log);
-  if (!io) return 1;
+  const opened = open(options, log);
+  if (!opened) return 1;
+  const { io } = opened;
   const gateway = new Gateway({
     io,
     random: (size) => new Uint8Array(randomBytes(size)),
@@ -59,7 +66,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   });
   const control = await listen(options, gateway, log);
   if (!control) {
-    closeIo(io);
+    await io.pipelines.close();
+    opened.close();
     return 1;
   }
   log.info(
@@ -77,7 +85,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   await control.close();
   await gateway.close(STOP_GRACE);
-  closeIo(io);
+  await io.pipelines.close();
+  opened.close();
   log.info({ event: 'stopped' }, 'stopped');
   return 0;
 }
@@ -108,32 +117,75 @@ function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | und
   }
 }
 
-function open({ port, natPort, tun: name, ioWithout }: DaemonOptions, log: Logger): Io | undefined {
+interface Opened {
+  readonly io: Io;
+  readonly close: () => void;
+}
+
+function open(options: DaemonOptions, log: Logger): Opened | undefined {
   const opened: { close(): void }[] = [];
   const kept = <T extends { close(): void }>(thing: T): T => {
     opened.push(thing);
     return thing;
   };
-  try {
-    const ike = kept(openUdp(port, { mark: MARK }));
-    const nat = kept(openUdp(natPort, { mark: MARK }));
-    const raw = ioWithout?.split(',').includes('raw') ? undefined : rawEsp(log);
-    if (raw) kept(raw);
-    const tun = kept(openTun(name, { mtu: TUN_MTU }));
-    const routes = kept(openRoutes(tun, { mark: MARK }));
-    return { ike, nat, raw, tun, routes, host: openHost({ mark: MARK }) };
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
+  const close = () => {
     for (const thing of opened.reverse()) thing.close();
+  };
+  try {
+    const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+    const without = facilities(options.ioWithout);
+    const ike = kept(openUdp(options.port, { mark: MARK }));
+    const nat = kept(openGroup(options.natPort, { mark: MARK, workers, uses: without.uses }));
+    const raw = without.raw ? undefined : rawSockets(log, workers);
+    if (raw) kept(raw);
+    const tun = kept(openTun(options.tun, { mtu: TUN_MTU, workers, uses: nat.uses }));
+    const routes = kept(openRoutes(tun, { mark: MARK }));
+    const pipelines = new Workers({
+      uses: tun.uses,
+      fds: Array.from({ length: workers }, (_, n) => [
+        tun.queues[n] ?? -1,
+        nat.v4[n] ?? -1,
+        nat.v6?.[n] ?? -1,
+        raw?.esp4[n] ?? -1,
+        raw?.esp6?.[n] ?? -1,
+        raw?.ah4[n] ?? -1,
+        raw?.ah6?.[n] ?? -1,
+      ]),
+      onDeath: (worker, err) => log.error({ event: 'worker-died', bug: true, worker, err }, 'a data-plane worker died'),
+      onHopeless: (error) => crash(log, error),
+    });
+    kept(
+      new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })),
+    );
+    const host = openHost({ mark: MARK });
+    return { io: { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines }, close };
+  } catch (error) {
+    close();
+    if (!(error instanceof SystemError)) throw error;
     log.fatal({ event: 'start-failed', syscall: error.syscall, code: error.code }, error.message);
     process.stderr.write(`${error.message}\n`);
     return undefined;
   }
 }
 
-function rawEsp(log: Logger) {
+const FACILITIES: Readonly<Record<string, number>> = {
+  vnet: USE.VNET | USE.USO,
+  uso: USE.USO,
+  udpgso: USE.GSO,
+  udpgro: USE.GRO,
+  mmsg: USE.MMSG,
+};
+
+/** What is left when some are forbidden. */
+function facilities(list: string | undefined): { readonly uses: number; readonly raw: boolean } {
+  const without = list?.split(',') ?? [];
+  const uses = without.reduce((left, name) => left & ~(FACILITIES[name] ?? 0), USE_ALL);
+  return { uses, raw: without.includes('raw') };
+}
+
+function rawSockets(log: Logger, workers: number) {
   try {
-    return openRawEsp({ mark: MARK });
+    return openRaw({ mark: MARK, workers });
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     log.warn({ event: 'no-raw-esp', code: error.code }, `all ESP goes in UDP: ${error.message}`);
@@ -154,14 +206,6 @@ async function listen({ control: uri, version }: DaemonOptions, gateway: Gateway
     process.stderr.write(`${text}\n`);
     return undefined;
   }
-}
-
-function closeIo({ ike, nat, raw, tun, routes }: Io): void {
-  routes.close();
-  tun.close();
-  raw?.close();
-  nat.close();
-  ike.close();
 }
 
 /** Nothing is known any more of what still works: whoever started the daemon is to start it again. */

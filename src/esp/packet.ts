@@ -1,5 +1,5 @@
-// Reads the inner IP packet as far as selectors need it (RFC 791, RFC 8200; RFC 4301 §4.4.1.1, §7). One object is filled
-// again and again, and the packet's bytes are borrowed until the next `parse`.
+// Reads the inner IP packet as far as decisions need it (RFC 791, RFC 8200; RFC 4301 §4.4.1.1, §7). One object is filled
+// again and again: all of it is numbers, so nothing is allocated, and the bytes are borrowed until the next `parse`.
 
 const TCP = 6;
 const UDP = 17;
@@ -16,144 +16,190 @@ const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
 
+const V4_HEADER = 20;
 const V6_HEADER = 40;
 /** A chain of more extension headers than this has no honest use. */
 const MAX_EXTENSIONS = 8;
 
+const DONT_FRAGMENT = 0x4000;
+const MORE_FRAGMENTS = 0x2000;
+const OFFSET = 0x1fff;
+
 export class Inner {
   bytes: Uint8Array = new Uint8Array(0);
+  /** Where the packet starts in `bytes`. */
+  at = 0;
   version: 4 | 6 = 4;
-  /** The packet's own length; `bytes` may go on with padding. */
+  /** The packet's own length; padding may follow it. */
   length = 0;
-  /** The upper-layer protocol. */
+  /** Where the upper layer, or what this fragment has of it, starts: counted from `at`. */
+  header = 0;
+  /** The upper-layer protocol; in a later IPv6 fragment it may be an extension header's. */
   protocol = 0;
   /** False in later fragments, and where the protocol has no ports. */
   portsKnown = false;
   /** Of ICMP and ICMPv6 both are type << 8 | code, as selectors write it; of Mobile IPv6 type << 8. */
   sourcePort = 0;
   destinationPort = 0;
+  /** Of a datagram that came in several. */
+  fragment = false;
   /** Any fragment but the first. */
   laterFragment = false;
-
-  get addressSize(): 4 | 16 {
-    return this.version === 4 ? 4 : 16;
-  }
-
-  get sourceAt(): number {
-    return this.version === 4 ? 12 : 8;
-  }
-
-  get destinationAt(): number {
-    return this.version === 4 ? 16 : 24;
-  }
-
+  /** A fragment whose protocol or ports are in another one, until `Fragments` has told them. */
+  unseen = false;
+  /** Of a fragment: what all fragments of one datagram share. */
+  identification = 0;
+  /** The DF bit; always so in IPv6. */
+  dontFragment = false;
   /** RFC 2474 and RFC 3168: DSCP and ECN. */
-  get trafficClass(): number {
-    return this.version === 4 ? this.#u8(1) : ((this.#u8(0) & 0x0f) << 4) | (this.#u8(1) >> 4);
-  }
+  trafficClass = 0;
+  /** The addresses as big-endian words, an IPv4 address in the first. */
+  s0 = 0;
+  s1 = 0;
+  s2 = 0;
+  s3 = 0;
+  d0 = 0;
+  d1 = 0;
+  d2 = 0;
+  d3 = 0;
 
-  /** The packet without what follows it. */
+  /** The packet without what is around it: a new view, not for every packet. */
   get packet(): Uint8Array {
-    return this.bytes.subarray(0, this.length);
+    return this.bytes.subarray(this.at, this.at + this.length);
   }
 
-  /** False when this is no well-formed IP packet. */
-  parse(bytes: Uint8Array): boolean {
+  /** False when the `available` bytes at `at` do not start with a well-formed IP packet. */
+  parse(bytes: Uint8Array, at = 0, available = bytes.length - at): boolean {
     this.bytes = bytes;
+    this.at = at;
     this.portsKnown = false;
     this.sourcePort = 0;
     this.destinationPort = 0;
+    this.fragment = false;
     this.laterFragment = false;
-    if (bytes.length === 0) return false;
-    const version = this.#u8(0) >> 4;
-    if (version === 4) return this.#parse4();
-    return version === 6 && this.#parse6();
-  }
-
-  #parse4(): boolean {
-    this.version = 4;
-    if (this.bytes.length < 20) return false;
-    const header = (this.#u8(0) & 0x0f) * 4;
-    this.length = this.#u16(2);
-    if (header < 20 || this.length < header || this.length > this.bytes.length) return false;
-    this.protocol = this.#u8(9);
-    this.laterFragment = (this.#u16(6) & 0x1fff) !== 0;
-    if (!this.laterFragment) this.#ports(header);
-    return true;
-  }
-
-  #parse6(): boolean {
-    this.version = 6;
-    if (this.bytes.length < V6_HEADER) return false;
-    this.length = V6_HEADER + this.#u16(4);
-    if (this.length > this.bytes.length) return false;
-    let next = this.#u8(6);
-    let at = V6_HEADER;
-    for (let count = 0; count <= MAX_EXTENSIONS; count++) {
-      if (!isExtension(next)) {
-        this.protocol = next;
-        this.#ports(at);
-        return true;
-      }
-      // RFC 8200 §4.1: hop-by-hop options come first or not at all.
-      if ((next === HOP_BY_HOP && count > 0) || at + 8 > this.length) return false;
-      const size = this.#extensionSize(next, at);
-      if (next === FRAGMENT && this.#u16(at + 2) >>> 3 !== 0) {
-        this.protocol = this.#u8(at);
-        this.laterFragment = true;
-        return true;
-      }
-      next = this.#u8(at);
-      at += size;
-      if (at > this.length) return false;
-    }
-    return false;
-  }
-
-  #extensionSize(kind: number, at: number): number {
-    if (kind === FRAGMENT) return 8;
-    // RFC 4302 §2.2 counts in words of 4 bytes, RFC 8200 in words of 8.
-    return kind === AUTHENTICATION ? (this.#u8(at + 1) + 2) * 4 : (this.#u8(at + 1) + 1) * 8;
-  }
-
-  #ports(at: number): void {
-    switch (this.protocol) {
-      case TCP:
-      case UDP:
-      case UDP_LITE:
-      case SCTP:
-      case DCCP:
-        if (at + 4 > this.length) return;
-        this.sourcePort = this.#u16(at);
-        this.destinationPort = this.#u16(at + 2);
-        break;
-      case ICMP:
-      case ICMPV6:
-        if (at + 2 > this.length) return;
-        this.sourcePort = this.#u16(at);
-        this.destinationPort = this.sourcePort;
-        break;
-      case MOBILITY:
-        if (at + 3 > this.length) return;
-        this.sourcePort = this.#u8(at + 2) << 8;
-        this.destinationPort = this.sourcePort;
-        break;
-      default:
-        return;
-    }
-    this.portsKnown = true;
-  }
-
-  #u8(at: number): number {
-    return this.bytes[at] as number;
-  }
-
-  #u16(at: number): number {
-    return (this.#u8(at) << 8) | this.#u8(at + 1);
+    this.unseen = false;
+    this.identification = 0;
+    if (available < V4_HEADER) return false;
+    const version = u8(bytes, at) >> 4;
+    if (version === 4) return parse4(this, bytes, at, available);
+    return version === 6 && available >= V6_HEADER && parse6(this, bytes, at, available);
   }
 }
 
-function isExtension(next: number): boolean {
+function parse4(inner: Inner, bytes: Uint8Array, at: number, available: number): boolean {
+  const header = (u8(bytes, at) & 0x0f) * 4;
+  const length = u16(bytes, at + 2);
+  const flags = u16(bytes, at + 6);
+  inner.version = 4;
+  inner.length = length;
+  inner.header = header;
+  inner.protocol = u8(bytes, at + 9);
+  inner.trafficClass = u8(bytes, at + 1);
+  inner.dontFragment = (flags & DONT_FRAGMENT) !== 0;
+  inner.s0 = i32(bytes, at + 12);
+  inner.d0 = i32(bytes, at + 16);
+  inner.s1 = inner.s2 = inner.s3 = 0;
+  inner.d1 = inner.d2 = inner.d3 = 0;
+  if (header < V4_HEADER || length < header || length > available) return false;
+  if ((flags & (MORE_FRAGMENTS | OFFSET)) !== 0) {
+    inner.fragment = true;
+    inner.laterFragment = (flags & OFFSET) !== 0;
+    inner.identification = u16(bytes, at + 4);
+  }
+  upper(inner, bytes);
+  return true;
+}
+
+function parse6(inner: Inner, bytes: Uint8Array, at: number, available: number): boolean {
+  inner.version = 6;
+  inner.length = V6_HEADER + u16(bytes, at + 4);
+  inner.trafficClass = ((u8(bytes, at) & 0x0f) << 4) | (u8(bytes, at + 1) >> 4);
+  inner.dontFragment = true;
+  inner.s0 = i32(bytes, at + 8);
+  inner.s1 = i32(bytes, at + 12);
+  inner.s2 = i32(bytes, at + 16);
+  inner.s3 = i32(bytes, at + 20);
+  inner.d0 = i32(bytes, at + 24);
+  inner.d1 = i32(bytes, at + 28);
+  inner.d2 = i32(bytes, at + 32);
+  inner.d3 = i32(bytes, at + 36);
+  if (inner.length > available || !extensions(inner, bytes, at)) return false;
+  upper(inner, bytes);
+  return true;
+}
+
+/** Walks to the upper layer, or to where a later fragment goes on. */
+function extensions(inner: Inner, bytes: Uint8Array, start: number): boolean {
+  let next = u8(bytes, start + 6);
+  let header = V6_HEADER;
+  for (let count = 0; isExtension(next); count++) {
+    const at = start + header;
+    // RFC 8200 §4.1: hop-by-hop options come first or not at all.
+    if (count === MAX_EXTENSIONS || (next === HOP_BY_HOP && count > 0) || header + 8 > inner.length) return false;
+    header += extensionSize(next, bytes, at);
+    if (header > inner.length) return false;
+    const fragment = next === FRAGMENT ? u16(bytes, at + 2) : 0;
+    next = u8(bytes, at);
+    // RFC 6946: neither offset nor more to come is a whole packet.
+    if ((fragment & 0xfff9) === 0) continue;
+    inner.fragment = true;
+    inner.laterFragment = fragment >>> 3 !== 0;
+    inner.identification = i32(bytes, at + 4);
+    if (inner.laterFragment) break;
+  }
+  inner.protocol = next;
+  inner.header = header;
+  return true;
+}
+
+function extensionSize(kind: number, bytes: Uint8Array, at: number): number {
+  if (kind === FRAGMENT) return 8;
+  // RFC 4302 §2.2 counts in words of 4 bytes, RFC 8200 in words of 8.
+  return kind === AUTHENTICATION ? (u8(bytes, at + 1) + 2) * 4 : (u8(bytes, at + 1) + 1) * 8;
+}
+
+function upper(inner: Inner, bytes: Uint8Array): void {
+  const needed = portBytes(inner.protocol);
+  if (inner.laterFragment) {
+    inner.unseen = needed > 0 || (inner.version === 6 && isExtension(inner.protocol));
+    return;
+  }
+  if (needed === 0) return;
+  if (inner.header + needed > inner.length) {
+    inner.unseen = inner.fragment;
+    return;
+  }
+  const at = inner.at + inner.header;
+  inner.portsKnown = true;
+  if (needed === 4) {
+    inner.sourcePort = u16(bytes, at);
+    inner.destinationPort = u16(bytes, at + 2);
+  } else {
+    inner.sourcePort = needed === 2 ? u16(bytes, at) : u8(bytes, at + 2) << 8;
+    inner.destinationPort = inner.sourcePort;
+  }
+}
+
+/** How much of the upper layer shows what selectors call ports; 0 where the protocol has none. */
+function portBytes(protocol: number): number {
+  switch (protocol) {
+    case TCP:
+    case UDP:
+    case UDP_LITE:
+    case SCTP:
+    case DCCP:
+      return 4;
+    case ICMP:
+    case ICMPV6:
+      return 2;
+    case MOBILITY:
+      return 3;
+    default:
+      return 0;
+  }
+}
+
+export function isExtension(next: number): boolean {
   return (
     next === HOP_BY_HOP ||
     next === ROUTING ||
@@ -161,4 +207,16 @@ function isExtension(next: number): boolean {
     next === AUTHENTICATION ||
     next === DESTINATION_OPTIONS
   );
+}
+
+function u8(bytes: Uint8Array, at: number): number {
+  return bytes[at] as number;
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return (u8(bytes, at) << 8) | u8(bytes, at + 1);
+}
+
+function i32(bytes: Uint8Array, at: number): number {
+  return (u16(bytes, at) << 16) | u16(bytes, at + 2);
 }

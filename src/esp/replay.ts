@@ -1,53 +1,130 @@
-// The anti-replay window (RFC 4303 §3.4.3) as the ring of bit blocks of RFC 6479: one block more than the window needs,
-// so that moving it clears whole blocks and shifts nothing. Sequence numbers are whole numbers up to 2^53.
+// The anti-replay windows (RFC 4303 §3.4.3) of all SAs, each a ring of bit blocks as in RFC 6479: one block more than
+// the window needs at least, so that moving it clears whole blocks and shifts nothing. Sequence numbers are whole
+// numbers up to 2^53; of extended ones the wire shows the low half only (RFC 4303 §2.2.1, appendix A).
 
 const BLOCK = 32;
+const TWO_32 = 2 ** 32;
 
-export class ReplayWindow {
-  readonly #size: number;
-  readonly #blocks: Uint32Array;
-  #newest = 0;
+/** Without a window, the number nearest to the newest one is meant. */
+const UNCHECKED_REACH = 2 ** 31;
 
-  /** `size` is in packets; 0 switches the check off. */
-  constructor(size: number) {
-    this.#size = size;
-    this.#blocks = new Uint32Array(Math.ceil(size / BLOCK) + 1);
-  }
-
+/** By slot, shared between threads: whoever takes an SA over goes on where the last one stopped. */
+export interface ReplayMemory {
+  readonly bits: Int32Array;
   /** The highest sequence number accepted so far. */
-  get newest(): number {
-    return this.#newest;
+  readonly newest: Float64Array;
+}
+
+/** Room for windows of up to `largest` packets. */
+export function replayMemory(slots: number, largest = 4096): ReplayMemory {
+  const stride = blocksFor(largest);
+  return {
+    bits: new Int32Array(new SharedArrayBuffer(4 * stride * slots)),
+    newest: new Float64Array(new SharedArrayBuffer(8 * slots)),
+  };
+}
+
+export class ReplayWindows {
+  /** The largest window there is room for. */
+  readonly largest: number;
+  readonly #bits: Int32Array;
+  readonly #newest: Float64Array;
+  readonly #stride: number;
+  readonly #size: Int32Array;
+  /** A window's number of blocks is a power of two; this is one less. */
+  readonly #mask: Int32Array;
+  readonly #esn: Uint8Array;
+
+  constructor({ bits, newest }: ReplayMemory) {
+    const slots = newest.length;
+    this.#bits = bits;
+    this.#newest = newest;
+    this.#stride = bits.length / slots;
+    this.largest = (this.#stride - 1) * BLOCK;
+    this.#size = new Int32Array(slots);
+    this.#mask = new Int32Array(slots);
+    this.#esn = new Uint8Array(slots);
   }
 
-  /** Changes nothing: an unauthenticated packet may ask. */
-  fresh(seq: number): boolean {
-    if (this.#size === 0) return true;
-    // RFC 4303 §3.3.3: the first packet of an SA carries 1.
-    if (seq === 0) return false;
-    if (seq > this.#newest) return true;
-    if (seq <= this.#newest - this.#size) return false;
-    return ((this.#block(seq) >>> (seq % BLOCK)) & 1) === 0;
+  /** A new window of `size` packets; 0 switches the check off. */
+  open(slot: number, size: number, esn: boolean): void {
+    this.resume(slot, size, esn);
+    this.#newest[slot] = 0;
+    const start = slot * this.#stride;
+    this.#bits.fill(0, start, start + (this.#mask[slot] as number) + 1);
   }
 
-  /** Only for a packet whose ICV is good and that was `fresh`. True when it is the newest one. */
-  accept(seq: number): boolean {
-    const newer = seq > this.#newest;
-    if (newer) this.#advance(seq);
-    if (this.#size > 0) {
-      const index = Math.floor(seq / BLOCK) % this.#blocks.length;
-      this.#blocks[index] = (this.#blocks[index] as number) | (1 << (seq % BLOCK));
+  /** A window that another thread has filled. */
+  resume(slot: number, size: number, esn: boolean): void {
+    if (size > this.largest) throw new Error(`no room for a replay window of ${size} packets`);
+    this.#size[slot] = size;
+    this.#mask[slot] = blocksFor(size) - 1;
+    this.#esn[slot] = esn ? 1 : 0;
+  }
+
+  newest(slot: number): number {
+    return this.#newest[slot] as number;
+  }
+
+  /**
+   * The whole sequence number that the low half on the wire stands for, or -1 for one that was there already or is too
+   * old. Changes nothing: an unauthenticated packet may ask.
+   */
+  fresh(slot: number, low: number): number {
+    const size = this.#size[slot] as number;
+    const newest = this.#newest[slot] as number;
+    const seq = this.#esn[slot] === 0 ? low >>> 0 : whole(low, newest, size);
+    return size === 0 || this.#unseen(slot, seq, newest, size) ? seq : -1;
+  }
+
+  /**
+   * Only for a packet whose ICV is good. 0: another one of this number came in between; 1: accepted; 2: accepted, and it
+   * is the newest one. `seq` is what `fresh` said: asked again it may say something else.
+   */
+  accept(slot: number, seq: number): 0 | 1 | 2 {
+    const size = this.#size[slot] as number;
+    const newest = this.#newest[slot] as number;
+    if (size === 0) {
+      if (seq > newest) this.#newest[slot] = seq;
+      return seq > newest ? 2 : 1;
     }
-    return newer;
+    if (!this.#unseen(slot, seq, newest, size)) return 0;
+    if (seq > newest) this.#advance(slot, seq, newest);
+    const at = slot * this.#stride + ((seq >>> 5) & (this.#mask[slot] as number));
+    this.#bits[at] = (this.#bits[at] as number) | (1 << (seq & 31));
+    return seq > newest ? 2 : 1;
   }
 
-  #block(seq: number): number {
-    return this.#blocks[Math.floor(seq / BLOCK) % this.#blocks.length] as number;
+  #unseen(slot: number, seq: number, newest: number, size: number): boolean {
+    if (seq > newest) return true;
+    // RFC 4303 §3.3.3: the first packet of an SA carries 1.
+    if (seq === 0 || seq <= newest - size) return false;
+    // 2^32 is a multiple of any ring: the low half tells the block.
+    const block = this.#bits[slot * this.#stride + ((seq >>> 5) & (this.#mask[slot] as number))] as number;
+    return ((block >>> (seq & 31)) & 1) === 0;
   }
 
-  #advance(seq: number): void {
-    const from = Math.floor(this.#newest / BLOCK);
-    const steps = Math.min(Math.floor(seq / BLOCK) - from, this.#blocks.length);
-    for (let step = 1; step <= steps; step++) this.#blocks[(from + step) % this.#blocks.length] = 0;
-    this.#newest = seq;
+  #advance(slot: number, seq: number, newest: number): void {
+    const mask = this.#mask[slot] as number;
+    const from = newest >>> 5;
+    const base = slot * this.#stride;
+    // Beyond the whole ring the count does not matter, so that it may be any number.
+    const steps = seq - newest > mask * BLOCK ? mask + 1 : ((seq >>> 5) - from) & mask;
+    for (let step = 1; step <= steps; step++) this.#bits[base + ((from + step) & mask)] = 0;
+    this.#newest[slot] = seq;
   }
+}
+
+/** RFC 4303 appendix A2.2: the one number with this low half within 2^32 from the window's lower edge on. */
+function whole(low: number, newest: number, size: number): number {
+  // No number lies before the first.
+  const edge = Math.max(0, newest - (size || UNCHECKED_REACH) + 1);
+  const seq = newest - (newest % TWO_32) + (low >>> 0);
+  if (seq < edge) return seq + TWO_32;
+  return seq >= edge + TWO_32 ? seq - TWO_32 : seq;
+}
+
+/** One more than the window's own; a power of two, so that a mask finds the block. */
+function blocksFor(size: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.ceil(size / BLOCK) + 1));
 }

@@ -1,106 +1,147 @@
-// A binary trie over address prefixes of one family with the one-way paths left out: as many nodes as prefixes and
-// forks, and a look-up of at most 32 or 128 steps, however many prefixes there are.
+// Binary tries over address prefixes with the one-way paths left out: as many nodes as prefixes and forks, and a look-up
+// of at most 33 or 129 steps, however many prefixes there are. Many tries share one pool of nodes.
+//
+// A trie is named by the cell that holds its root: a cell is a word of the pool. The value of a node is one, so a node
+// may hold a number, or a trie of its own.
 
-import type { Prefix } from '../bytes/ip.ts';
+import { sharedBits } from './address.ts';
+import { Pool } from './pool.ts';
 
-interface Node<T> {
-  readonly address: Uint8Array;
-  readonly length: number;
-  value: T | undefined;
-  zero: Node<T> | undefined;
-  one: Node<T> | undefined;
+const LENGTH = 0;
+const ZERO = 1;
+const ONE = 2;
+const VALUE = 3;
+const ADDRESS = 4;
+const STRIDE = 8;
+
+/** The most nodes that one look-up can find: one for each prefix length. */
+export const DEEPEST = 129;
+
+export class Tries {
+  readonly #pool = new Pool(STRIDE);
+
+  /** A new trie, empty. */
+  trie(): number {
+    return this.#pool.take() + VALUE;
+  }
+
+  /** The trie that is this node's value. */
+  within(node: number): number {
+    return node + VALUE;
+  }
+
+  isEmpty(cell: number): boolean {
+    return this.#pool.words[cell] === 0;
+  }
+
+  value(node: number): number {
+    return this.#pool.words[node + VALUE] as number;
+  }
+
+  setValue(node: number, value: number): void {
+    this.#pool.words[node + VALUE] = value;
+  }
+
+  /** Puts the nodes with a value whose prefixes cover the address into `path`, the shortest first. Returns how many. */
+  match(cell: number, a0: number, a1: number, a2: number, a3: number, path: Int32Array): number {
+    const { words } = this.#pool;
+    let count = 0;
+    let node = words[cell] as number;
+    while (node !== 0) {
+      const length = words[node + LENGTH] as number;
+      if (!covers(words, node + ADDRESS, length, a0, a1, a2, a3)) break;
+      if (words[node + VALUE] !== 0) path[count++] = node;
+      const word = length < 32 ? a0 : length < 64 ? a1 : length < 96 ? a2 : a3;
+      // A node for one address has no children, whichever bit this is.
+      node = words[node + ZERO + ((word >>> (31 - (length & 31))) & 1)] as number;
+    }
+    return count;
+  }
+
+  /** The node of exactly this prefix; a new one has the value 0. */
+  place(trie: number, address: Int32Array, length: number): number {
+    let cell = trie;
+    for (;;) {
+      const { words } = this.#pool;
+      const node = words[cell] as number;
+      if (node === 0) return this.#leaf(cell, address, length);
+      const depth = words[node + LENGTH] as number;
+      const common = Math.min(sharedBits(words, node + ADDRESS, address), depth, length);
+      if (common < depth) {
+        const fork = this.#fork(cell, address, common);
+        return common === length ? fork : this.#leaf(child(fork, address, 0, common), address, length);
+      }
+      if (length === depth) return node;
+      cell = child(node, address, 0, depth);
+    }
+  }
+
+  /** Takes out a node of value 0. */
+  remove(trie: number, node: number): void {
+    const { words } = this.#pool;
+    let above = 0;
+    let cell = trie;
+    while (words[cell] !== node) {
+      above = cell;
+      const on = words[cell] as number;
+      cell = child(on, words, node + ADDRESS, words[on + LENGTH] as number);
+    }
+    if (this.#splice(cell) || above === 0) return;
+    if (words[(words[above] as number) + VALUE] === 0) this.#splice(above);
+  }
+
+  /** Puts a node's only child, or nothing, in its place; one with two children stays. Says whether the cell holds a node. */
+  #splice(cell: number): boolean {
+    const { words } = this.#pool;
+    const node = words[cell] as number;
+    const zero = words[node + ZERO] as number;
+    const one = words[node + ONE] as number;
+    if (zero !== 0 && one !== 0) return true;
+    words[cell] = zero || one;
+    this.#pool.give(node);
+    return words[cell] !== 0;
+  }
+
+  #leaf(cell: number, address: Int32Array, length: number): number {
+    const node = this.#pool.take();
+    const { words } = this.#pool;
+    words[node + LENGTH] = length;
+    words.set(address, node + ADDRESS);
+    words[cell] = node;
+    return node;
+  }
+
+  /** A node between the cell and what it holds now. */
+  #fork(cell: number, address: Int32Array, length: number): number {
+    const below = this.#pool.words[cell] as number;
+    const fork = this.#leaf(cell, address, length);
+    const { words } = this.#pool;
+    words[child(fork, words, below + ADDRESS, length)] = below;
+    return fork;
+  }
 }
 
-export class Trie<T> {
-  #root: Node<T> | undefined;
-
-  get empty(): boolean {
-    return this.#root === undefined;
-  }
-
-  /** The value of exactly this prefix. */
-  at(prefix: Prefix): T | undefined {
-    let node = this.#root;
-    while (node && node.length < prefix.length && covers(node, prefix.address, 0))
-      node = child(node, prefix.address, 0);
-    return node?.length === prefix.length && covers(node, prefix.address, 0) ? node.value : undefined;
-  }
-
-  set(prefix: Prefix, value: T): void {
-    this.#root = insert(this.#root, prefix, value);
-  }
-
-  delete(prefix: Prefix): void {
-    this.#root = remove(this.#root, prefix);
-  }
-
-  /** Offers the values of all prefixes that cover the address at `at`, the longest first, until `pick` takes one. */
-  longest<R>(bytes: Uint8Array, at: number, pick: (value: T) => R | undefined): R | undefined {
-    return longest(this.#root, bytes, at, pick);
-  }
+/** The cell of the child that the address at `at` is in. */
+function child(node: number, address: Int32Array, at: number, length: number): number {
+  return node + ZERO + (((address[at + (length >> 5)] as number) >>> (31 - (length & 31))) & 1);
 }
 
-function longest<T, R>(
-  node: Node<T> | undefined,
-  bytes: Uint8Array,
+function covers(
+  words: Int32Array,
   at: number,
-  pick: (value: T) => R | undefined,
-): R | undefined {
-  if (!node || !covers(node, bytes, at)) return undefined;
-  const deeper = node.length < node.address.length * 8 ? longest(child(node, bytes, at), bytes, at, pick) : undefined;
-  return deeper ?? (node.value === undefined ? undefined : pick(node.value));
-}
-
-function insert<T>(node: Node<T> | undefined, prefix: Prefix, value: T): Node<T> {
-  if (!node) return leaf(prefix.address, prefix.length, value);
-  const common = sharedBits(node.address, prefix.address, Math.min(node.length, prefix.length));
-  if (common < node.length) {
-    const above: Node<T> = leaf(prefix.address, common, common === prefix.length ? value : undefined);
-    attach(above, node);
-    if (common < prefix.length) attach(above, leaf(prefix.address, prefix.length, value));
-    return above;
-  }
-  if (prefix.length === node.length) node.value = value;
-  else attach(node, insert(child(node, prefix.address, 0), prefix, value));
-  return node;
-}
-
-function remove<T>(node: Node<T> | undefined, prefix: Prefix): Node<T> | undefined {
-  if (!node || node.length > prefix.length || !covers(node, prefix.address, 0)) return node;
-  if (node.length === prefix.length) node.value = undefined;
-  else if (bit(prefix.address, 0, node.length) === 0) node.zero = remove(node.zero, prefix);
-  else node.one = remove(node.one, prefix);
-  if (node.value !== undefined || (node.zero && node.one)) return node;
-  return node.zero ?? node.one;
-}
-
-function leaf<T>(address: Uint8Array, length: number, value: T | undefined): Node<T> {
-  return { address, length, value, zero: undefined, one: undefined };
-}
-
-function attach<T>(node: Node<T>, below: Node<T>): void {
-  if (bit(below.address, 0, node.length) === 0) node.zero = below;
-  else node.one = below;
-}
-
-function child<T>(node: Node<T>, bytes: Uint8Array, at: number): Node<T> | undefined {
-  return bit(bytes, at, node.length) === 0 ? node.zero : node.one;
-}
-
-function covers<T>({ address, length }: Node<T>, bytes: Uint8Array, at: number): boolean {
-  const whole = length >> 3;
-  for (let i = 0; i < whole; i++) if (address[i] !== bytes[at + i]) return false;
-  const rest = length & 7;
-  return rest === 0 || ((address[whole] as number) ^ (bytes[at + whole] as number)) >> (8 - rest) === 0;
-}
-
-function bit(bytes: Uint8Array, at: number, index: number): number {
-  return ((bytes[at + (index >> 3)] as number) >> (7 - (index & 7))) & 1;
-}
-
-/** How many leading bits, at most `limit`, two addresses share. */
-export function sharedBits(a: Uint8Array, b: Uint8Array, limit: number): number {
-  let length = 0;
-  while (length < limit && bit(a, 0, length) === bit(b, 0, length)) length++;
-  return length;
+  length: number,
+  a0: number,
+  a1: number,
+  a2: number,
+  a3: number,
+): boolean {
+  const d0 = (words[at] as number) ^ a0;
+  // A shift by 32 shifts nothing.
+  if (length <= 32) return length === 0 || d0 >>> (32 - length) === 0;
+  const d1 = (words[at + 1] as number) ^ a1;
+  if (length <= 64) return d0 === 0 && d1 >>> (64 - length) === 0;
+  const d2 = (words[at + 2] as number) ^ a2;
+  if (length <= 96) return (d0 | d1) === 0 && d2 >>> (96 - length) === 0;
+  const d3 = (words[at + 3] as number) ^ a3;
+  return (d0 | d1 | d2) === 0 && d3 >>> (128 - length) === 0;
 }

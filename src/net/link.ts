@@ -56,6 +56,10 @@ export function linkNamed(name: string): Request {
   return { name: 'RTM_GETLINK', type: RTM.GETLINK, flags: NLM_F_REQUEST, body };
 }
 
+export function linkAt(index: number): Request {
+  return { name: 'RTM_GETLINK', type: RTM.GETLINK, flags: NLM_F_REQUEST, body: encodeBody(ifinfo(index), []) };
+}
+
 export function readLink({ body }: Message): Link {
   const attributes = decodeAttributes(body, 16);
   return {

@@ -2,7 +2,15 @@
 
 import type { Ip, SocketAddress } from '../bytes/ip.ts';
 import { formatSocketAddress } from '../bytes/ip.ts';
-import type { RawEsp, Tun, UdpPort } from './types.ts';
+import type { Tun, UdpPort } from './types.ts';
+
+/** Protocol 50, both families. */
+export interface RawEsp {
+  /** `bytes` start at the ESP header and are borrowed. */
+  onReceive: (bytes: Uint8Array, from: Ip, to: Ip) => void;
+  send(bytes: Uint8Array, from: Ip, to: Ip): boolean;
+  close(): void;
+}
 
 /** A packet under way; `port` is absent for protocol 50. */
 export interface Flight {
@@ -114,7 +122,9 @@ class MemoryEsp implements RawEsp {
 export class MemoryTun implements Tun {
   readonly name: string;
   readonly index: number;
-  onPacket: Tun['onPacket'] = () => {};
+  mtu = 1500;
+  /** `packet` is borrowed until the handler returns. */
+  onPacket: (packet: Uint8Array) => void = () => {};
   /** What was written to the device: what its host has received. */
   readonly written: Uint8Array[] = [];
   closed = false;
@@ -122,6 +132,10 @@ export class MemoryTun implements Tun {
   constructor(name = 'tun0', index = 1) {
     this.name = name;
     this.index = index;
+  }
+
+  resize(mtu: number): void {
+    this.mtu = mtu;
   }
 
   write(packet: Uint8Array): boolean {

@@ -10,21 +10,23 @@ export type Watch = { readonly watch: unique symbol };
 
 export type Version = 4 | 6;
 
+/** What was opened, and which of the wished facilities the kernel has. */
+export interface Opened {
+  readonly fd: number;
+  readonly name: string;
+  readonly uses: number;
+}
+
 /** Calls that open throw an Error with `code`, `errno` and `syscall`; the others return a negative errno. */
-export interface Addon {
+export interface Addon extends LaneAddon {
   readonly api: number;
   /** `status` is 0, or a negative errno when the descriptor cannot be polled any more. */
   pollStart(fd: number, callback: (status: number) => void): Watch;
   pollStop(watch: Watch): void;
-  tunOpen(name: string): { readonly fd: number; readonly name: string };
-  tunRead(fd: number, bytes: Uint8Array): number;
-  tunWrite(fd: number, bytes: Uint8Array): number;
   /** A mark of 0 is none. */
   udpOpen(version: Version, port: number, mark: number): number;
   udpPort(fd: number): number;
   udpReceive(fd: number, bytes: Uint8Array, path: Uint8Array): number;
-  rawOpen(version: Version, mark: number): number;
-  rawReceive(fd: number, bytes: Uint8Array, path: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, path: Uint8Array): number;
   netlinkOpen(groups: number): number;
   netlinkSend(fd: number, bytes: Uint8Array): number;
@@ -32,7 +34,55 @@ export interface Addon {
   close(fd: number): number;
 }
 
-const API = 1;
+/** The data plane's part. Calls named `lane…` mean the lane of the thread that makes them; see native/addon_lane.c. */
+export interface LaneAddon {
+  laneStart(
+    config: Int32Array,
+    tx: Uint8Array,
+    rx: Uint8Array,
+    out: Int32Array,
+    into: Int32Array,
+    messages: Int32Array,
+    counters: Uint8Array,
+  ): void;
+  laneStop(): void;
+  laneWait(timeout: number): number;
+  laneRead(max: number, bytes: number): number;
+  laneSeal(count: number): void;
+  laneFlush(): void;
+  laneReceive(source: number, max: number): number;
+  laneCollect(max: number): number;
+  laneOpen(count: number): void;
+  laneDeliver(count: number): void;
+  laneInject(packet: Uint8Array): number;
+  laneErrors(records: Int32Array): number;
+  /** `spec`: SPI in and out, cipher, key bits, integrity, flags, MSS for IPv4 and IPv6. */
+  saInstall(
+    slot: number,
+    spec: Int32Array,
+    path: Uint8Array,
+    encrIn: Uint8Array,
+    integIn: Uint8Array,
+    encrOut: Uint8Array,
+    integOut: Uint8Array,
+  ): void;
+  saChange(slot: number, path: Uint8Array, flags: number, mss4: number, mss6: number): void;
+  saDrop(slot: number): void;
+  tunOpen(name: string, queues: boolean, uses: number): Opened;
+  /** One of several sockets on one port; `data`: it carries ESP. */
+  udpMember(version: Version, port: number, mark: number, data: boolean, uses: number): Opened;
+  udpSteer(fd: number, workers: number): number;
+  rawOpen(version: Version, protocol: number, mark: number, workers: number, index: number): number;
+  eventOpen(): number;
+  eventRing(fd: number): number;
+  eventClear(fd: number): number;
+  /** Mailbox 0 is the main thread's, n + 1 that of worker n; an event of -1 closes it. */
+  mailboxOpen(index: number, event: number): void;
+  mailboxPut(index: number, path: Uint8Array, bytes: Uint8Array): number;
+  mailboxTake(index: number, path: Uint8Array, bytes: Uint8Array): number;
+}
+
+const API = 2;
 
 let loaded: Addon | undefined;
 
@@ -60,9 +110,11 @@ function isAddon(module: unknown): module is Addon {
   return typeof module === 'object' && module !== null && 'api' in module && module.api === API;
 }
 
+export const PATH_SIZE = 38;
+
 /** The two ends of a datagram as `struct path` in native/espalier.h lays them out. */
 export class Path {
-  readonly bytes = new Uint8Array(36);
+  readonly bytes = new Uint8Array(PATH_SIZE);
   readonly version: Version;
   readonly #size: number;
 
@@ -82,6 +134,11 @@ export class Path {
 
   get port(): number {
     return ((this.bytes[2] as number) << 8) | (this.bytes[3] as number);
+  }
+
+  /** The size of the datagrams that the kernel has joined into one, 0 when it has not. */
+  get segment(): number {
+    return ((this.bytes[36] as number) << 8) | (this.bytes[37] as number);
   }
 
   set(local: string, remote: SocketAddress): void {

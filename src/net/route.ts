@@ -21,7 +21,7 @@ import {
   ESRCH,
   SystemError,
 } from './error.ts';
-import { dumpAddresses, linkNamed, readAddress } from './link.ts';
+import { dumpAddresses, linkAt, linkNamed, readAddress, readLink } from './link.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -45,6 +45,9 @@ import type { Host, Routes, Tun } from './types.ts';
 
 /** Who we are in the `proto` column of routes and rules: what carries it and was not made by us is a leftover. */
 const PROTOCOL = 220;
+
+/** What a path is taken to carry while there is no route to it. */
+const ETHERNET = 1500;
 
 export interface RouteOptions {
   readonly table?: number;
@@ -100,11 +103,15 @@ class Table implements Routes {
     }
   }
 
-  add(destination: Prefix, source: Ip | undefined): void {
-    const address = source === undefined ? undefined : parseIp(source);
-    this.#install(`route ${key(destination)}`, [
-      byRoute({ ...this.#route(destination), oif: this.#tun.index, source: address }),
-    ]);
+  add(destination: Prefix, source: Ip | undefined, mtu: number): void {
+    const route = this.#through(destination, source);
+    const { unmake } = byRoute(route);
+    this.#install(`route ${key(destination)}`, [{ make: addRoute({ ...route, mtu }), unmake }]);
+  }
+
+  resize(destination: Prefix, source: Ip | undefined, mtu: number): void {
+    if (!this.#entries.has(`route ${key(destination)}`)) return;
+    this.#rtnl.change(addRoute({ ...this.#through(destination, source), mtu }));
   }
 
   remove(destination: Prefix): void {
@@ -234,6 +241,11 @@ class Table implements Routes {
     return this.#rule(family, this.#priority - 2, { type: 'goto', priority: this.#priority });
   }
 
+  #through(destination: Prefix, source: Ip | undefined): Route {
+    const address = source === undefined ? undefined : parseIp(source);
+    return { ...this.#route(destination), oif: this.#tun.index, source: address };
+  }
+
   #route(destination: Prefix): Route {
     const common = { table: this.#table, protocol: PROTOCOL, type: 'unicast', metric: undefined } as const;
     return { ...common, destination, oif: undefined, source: undefined };
@@ -270,6 +282,10 @@ export function openHost({ mark = 0 }: { readonly mark?: number } = {}): Host {
       if (!address) return undefined;
       return withRtnl((rtnl) => sourceOf(rtnl, address, mark));
     },
+    mtuTo(remote) {
+      const address = parseIp(remote);
+      return (address && withRtnl((rtnl) => mtuOf(rtnl, address, mark))) ?? ETHERNET;
+    },
     addresses() {
       return withRtnl((rtnl) => rtnl.dump(dumpAddresses()).flatMap((message) => usable(readAddress(message)?.prefix)));
     },
@@ -282,6 +298,18 @@ function sourceOf(rtnl: Rtnl, address: Uint8Array, mark: number): Ip | undefined
     return source && formatIp(source);
   } catch (error) {
     if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, EINVAL, EAFNOSUPPORT, EOPNOTSUPP)) return undefined;
+    throw error;
+  }
+}
+
+function mtuOf(rtnl: Rtnl, address: Uint8Array, mark: number): number | undefined {
+  try {
+    const route = readRoute(rtnl.query(routeTo(address, mark)));
+    if (route?.oif === undefined) return undefined;
+    const { mtu } = readLink(rtnl.query(linkAt(route.oif)));
+    return mtu === undefined || route.mtu === undefined ? (route.mtu ?? mtu) : Math.min(mtu, route.mtu);
+  } catch (error) {
+    if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, ENODEV, EINVAL, EAFNOSUPPORT, EOPNOTSUPP)) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 
 import { type Prefix, prefixRange } from '../bytes/ip.ts';
 import {
+  nested,
   type Attribute,
   decodeAttributes,
   encodeBody,
@@ -47,7 +48,7 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export type Family = typeof AF_INET | typeof AF_INET6;
 
-const RTA = { DST: 1, OIF: 4, PRIORITY: 6, PREFSRC: 7, TABLE: 15, MARK: 16 } as const;
+const RTA = { DST: 1, OIF: 4, PRIORITY: 6, PREFSRC: 7, TABLE: 15, MARK: 16, METRICS: 8 } as const;
 const FRA = { SRC: 2, IIFNAME: 3, GOTO: 4, PRIORITY: 6, FWMARK: 10, TABLE: 15, FWMASK: 16, PROTOCOL: 21 } as const;
 const FIB_RULE_INVERT = 0x2;
 const RT_SCOPE_UNIVERSE = 0;
@@ -78,7 +79,11 @@ export interface Route {
   readonly oif: number | undefined;
   readonly source: Uint8Array | undefined;
   readonly metric: number | undefined;
+  /** The largest packet that fits; undefined leaves it to the device. */
+  readonly mtu?: number | undefined;
 }
+
+const RTAX_MTU = 2;
 
 /** Tables above 255 have room in the attribute only. */
 function rtmsg(family: Family, length: number, table: number, protocol: number, scope: number, type: number) {
@@ -99,7 +104,7 @@ export function deleteRoute(route: Route): Request {
   return { ...changeRoute(route), name: 'RTM_DELROUTE', type: RTM.DELROUTE, flags: ACKED };
 }
 
-function changeRoute({ destination, table, protocol, type, oif, source, metric }: Route): { body: Uint8Array } {
+function changeRoute({ destination, table, protocol, type, oif, source, metric, mtu }: Route): { body: Uint8Array } {
   const family = familyOf(destination.address);
   const scope = family === AF_INET && type === 'unicast' ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   const attributes: Attribute[] = [u32(RTA.TABLE, table)];
@@ -107,6 +112,7 @@ function changeRoute({ destination, table, protocol, type, oif, source, metric }
   if (oif !== undefined) attributes.push(u32(RTA.OIF, oif));
   if (source) attributes.push({ type: RTA.PREFSRC, value: source });
   if (metric !== undefined) attributes.push(u32(RTA.PRIORITY, metric));
+  if (mtu !== undefined) attributes.push(nested(RTA.METRICS, [u32(RTAX_MTU, mtu)]));
   return { body: encodeBody(rtmsg(family, destination.length, table, protocol, scope, RTN[type]), attributes) };
 }
 
@@ -137,7 +143,13 @@ export function readRoute({ body }: Message): Route | undefined {
     oif: readU32(attributes.get(RTA.OIF)),
     source: attributes.get(RTA.PREFSRC)?.slice(),
     metric: readU32(attributes.get(RTA.PRIORITY)),
+    ...readMetrics(attributes.get(RTA.METRICS)),
   };
+}
+
+function readMetrics(metrics: Uint8Array | undefined): { readonly mtu?: number } {
+  const mtu = metrics && readU32(decodeAttributes(metrics, 0).get(RTAX_MTU));
+  return mtu === undefined ? {} : { mtu };
 }
 
 export type RuleAction =

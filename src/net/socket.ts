@@ -89,7 +89,16 @@ export class Sockets {
       const length = this.#use.receive(fd, buffer, path.bytes);
       if (length === -EAGAIN) return;
       // Something unusable was taken from the queue, or an error that was pending: the next one may be good.
-      if (length >= 0) this.#use.deliver(buffer.subarray(0, length), path);
+      if (length >= 0) this.#deliver(length, path);
+    }
+  }
+
+  /** One datagram, or several of one size that the kernel has joined. */
+  #deliver(length: number, path: Path): void {
+    const size = path.segment === 0 ? length : path.segment;
+    if (length === 0) return this.#use.deliver(buffer.subarray(0, 0), path);
+    for (let at = 0; at < length; at += size) {
+      this.#use.deliver(buffer.subarray(at, Math.min(at + size, length)), path);
     }
   }
 }

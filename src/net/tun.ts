@@ -1,29 +1,43 @@
-// The TUN device: made, sized and brought up. It vanishes when it is closed, and its routes with it.
+// The TUN device: made, sized and brought up, with a queue for each worker. It vanishes when it is closed, and its
+// routes with it. Its packets are the data plane's.
 
-import { EACCES, EAFNOSUPPORT, EAGAIN, EBUSY, EINVAL, ENOENT, EPERM, SystemError, system } from './error.ts';
+import { EACCES, EAFNOSUPPORT, EBUSY, EINVAL, ENOENT, EPERM, SystemError, system } from './error.ts';
 import { linkNamed, quietLink, readLink, setLink } from './link.ts';
-import { addon, type Watch } from './native.ts';
+import { addon, type Opened } from './native.ts';
 import { type Rtnl, withRtnl } from './rtnl.ts';
 import type { Tun } from './types.ts';
 
-/** Packets read before others get their turn. */
-const BURST = 32;
+export interface TunOptions {
+  readonly mtu: number;
+  readonly workers: number;
+  /** Wished facilities. */
+  readonly uses: number;
+}
 
-const buffer = new Uint8Array(65_535);
+export interface TunQueues extends Tun {
+  /** Descriptors; that of worker n is at index n. */
+  readonly queues: readonly number[];
+  /** The facilities that the kernel has. */
+  readonly uses: number;
+}
 
 /** `name` may be a pattern as `esp%d`, of which the kernel makes the first free name. */
-export function openTun(name: string, { mtu }: { readonly mtu: number }): Tun {
-  const device = system(() => addon().tunOpen(name), hint);
+export function openTun(name: string, { mtu, workers, uses }: TunOptions): TunQueues {
+  const several = workers > 1;
+  const first = open(name, several, uses);
+  const queues = [first.fd];
   try {
-    return new Device(
-      device.fd,
-      device.name,
-      withRtnl((rtnl) => bringUp(rtnl, device.name, mtu)),
-    );
+    for (let n = 1; n < workers; n++) queues.push(open(first.name, several, first.uses).fd);
+    const index = withRtnl((rtnl) => bringUp(rtnl, first.name, mtu));
+    return new Device(first.name, index, mtu, queues, first.uses);
   } catch (error) {
-    addon().close(device.fd);
+    for (const fd of queues) addon().close(fd);
     throw error;
   }
+}
+
+function open(name: string, several: boolean, uses: number): Opened {
+  return system(() => addon().tunOpen(name, several, uses), hint);
 }
 
 function hint(errno: number): string {
@@ -54,42 +68,35 @@ function bringUp(rtnl: Rtnl, name: string, mtu: number): number {
   return index;
 }
 
-class Device implements Tun {
+class Device implements TunQueues {
   readonly name: string;
   readonly index: number;
-  onPacket: Tun['onPacket'] = () => {};
-  readonly #fd: number;
-  readonly #watch: Watch;
+  readonly queues: readonly number[];
+  readonly uses: number;
+  #mtu: number;
   #closed = false;
 
-  constructor(fd: number, name: string, index: number) {
+  constructor(name: string, index: number, mtu: number, queues: readonly number[], uses: number) {
     this.name = name;
     this.index = index;
-    this.#fd = fd;
-    this.#watch = system(() => addon().pollStart(fd, () => this.#drain()));
+    this.queues = queues;
+    this.uses = uses;
+    this.#mtu = mtu;
   }
 
-  write(packet: Uint8Array): boolean {
-    return !this.#closed && addon().tunWrite(this.#fd, packet) >= 0;
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  resize(mtu: number): void {
+    if (this.#closed || mtu === this.#mtu) return;
+    this.#mtu = mtu;
+    withRtnl((rtnl) => rtnl.change(setLink({ index: this.index, mtu })));
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    addon().pollStop(this.#watch);
-    addon().close(this.#fd);
-  }
-
-  #drain(): void {
-    for (let i = 0; i < BURST && !this.#closed; i++) {
-      const length = addon().tunRead(this.#fd, buffer);
-      if (length === -EAGAIN) return;
-      if (length < 0) {
-        // Somebody deleted the device. It would be readable for ever, and nothing that we protect can pass any more.
-        this.close();
-        throw new SystemError(`read(${this.name})`, -length, 'the TUN device is gone');
-      }
-      this.onPacket(buffer.subarray(0, length));
-    }
+    for (const fd of this.queues) addon().close(fd);
   }
 }

@@ -12,28 +12,23 @@ export interface UdpPort {
   close(): void;
 }
 
-/** Protocol 50, both families. */
-export interface RawEsp {
-  /** `bytes` start at the ESP header and are borrowed. */
-  onReceive: (bytes: Uint8Array, from: Ip, to: Ip) => void;
-  send(bytes: Uint8Array, from: Ip, to: Ip): boolean;
-  close(): void;
-}
-
-/** The inside: whole IP packets. */
+/** The inside: its packets are the data plane's. */
 export interface Tun {
   readonly name: string;
   readonly index: number;
-  /** `packet` is borrowed until the handler returns. */
-  onPacket: (packet: Uint8Array) => void;
-  write(packet: Uint8Array): boolean;
+  readonly mtu: number;
+  /** The largest packet that the kernel gives it. */
+  resize(mtu: number): void;
   close(): void;
 }
 
 /** Routes and rules of our own table (ARCHITECTURE §4). All of them go with `close`. */
 export interface Routes {
   /** `source` is the address that local traffic should carry, when one of ours lies in the local selectors. */
-  add(destination: Prefix, source: Ip | undefined): void;
+  /** `mtu` is the largest packet that fits this way. */
+  add(destination: Prefix, source: Ip | undefined, mtu: number): void;
+  /** A route that is there takes packets of another size from now on. */
+  resize(destination: Prefix, source: Ip | undefined, mtu: number): void;
   remove(destination: Prefix): void;
   /** Clear packets from this subnet are dropped unless they come out of the TUN. */
   guard(source: Prefix): void;
@@ -49,4 +44,6 @@ export interface Host {
   sourceFor(remote: Ip): Ip | undefined;
   /** Addresses on our interfaces. */
   addresses(): readonly Ip[];
+  /** The largest packet that the first link towards `remote` takes, IP header included. */
+  mtuTo(remote: Ip): number;
 }

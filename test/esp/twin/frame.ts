@@ -1,6 +1,6 @@
 // The ESP packet: header, IV, payload, padding, trailer, ICV (RFC 4303 §2, §3.3, §3.4). Knows neither SAs nor policies.
 
-import type { Protection } from '../crypto/types.ts';
+import type { Protection } from '../../../src/crypto/types.ts';
 
 /** SPI and sequence number. */
 const HEADER = 8;

@@ -1,0 +1,389 @@
+// The data plane as the control plane sees it: gives SAs their slots, keeps what is known of paths, and tells the
+// pipelines, wherever these run. The only place that knows which child sits in which slot.
+
+import { formatIp, type Ip, isV6, type SocketAddress } from '../bytes/ip.ts';
+import { cipherShape, integrity } from '../crypto/registry.ts';
+import type { Change, Install, SaEvent, Way } from '../esp/change.ts';
+import { type Drop, Drops } from '../esp/drop.ts';
+import { SA, SLOTS } from '../esp/layout.ts';
+import { innerMtu, tcpMss } from '../esp/mtu.ts';
+import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
+import type { Millis } from '../ike/connection.ts';
+import type { ChildSa, SessionId } from '../ike/effects.ts';
+import { Path } from '../net/native.ts';
+
+export interface SaStats {
+  readonly bytesIn: number;
+  readonly packetsIn: number;
+  readonly bytesOut: number;
+  readonly packetsOut: number;
+  readonly lastIn: Millis | undefined;
+  readonly lastOut: Millis | undefined;
+  readonly drops: Readonly<Record<Drop, number>>;
+}
+
+/** What happened to a child, in the control plane's terms. */
+export type PlaneEvent =
+  | { readonly kind: 'soft' | 'hard' | 'used'; readonly session: SessionId; readonly id: number }
+  | {
+      readonly kind: 'moved';
+      readonly session: SessionId;
+      readonly id: number;
+      readonly remote: SocketAddress;
+      readonly udp: boolean;
+    }
+  | { readonly kind: 'acquire'; readonly policy: number; readonly source: Ip; readonly destination: Ip }
+  /** The largest inner packet of a child is another one now. */
+  | { readonly kind: 'resized'; readonly id: number; readonly mtu: number }
+  /** The worker that owned the child died. Another goes on with it, and new keys are due. */
+  | { readonly kind: 'orphaned'; readonly id: number }
+  | { readonly kind: 'bug'; readonly text: string };
+
+/** Where the pipelines run. */
+export interface Pipelines {
+  readonly workers: number;
+  readonly shared: SharedState;
+  /** Keys and all else that sealing and opening need, before the SA is announced. */
+  place(slot: number, sa: ChildSa, way: Way): void;
+  /** Nobody uses the slot any more. */
+  clear(slot: number): void;
+  /** To all workers, or to one. */
+  post(change: Change, only?: number): void;
+  /** ESP in UDP that came to the main thread. */
+  stray(worker: number, bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void;
+  onEvent: (event: SaEvent, worker: number) => void;
+  /** The worker is a new one: it is told everything anew, and what it did not finish is finished. */
+  onReborn: (worker: number) => void;
+  close(): Promise<void>;
+}
+
+interface Entry {
+  readonly sa: ChildSa;
+  install: Install;
+  /** Workers that may still use the slot, while it is being removed. */
+  leaving: Set<number> | undefined;
+}
+
+interface KnownPath {
+  readonly mtu: number;
+  readonly until: Millis;
+}
+
+const LAST_SEQ = 0xffff_ffff;
+/** Numbers are exact up to here; nobody gets so far. */
+const LAST_ESN = Number.MAX_SAFE_INTEGER;
+/** SECURITY: AES-GCM and its like seal no more than this many packets under one key. */
+const COUNTER_PACKETS = 2 ** 32;
+// A cipher with blocks of 64 bits leaks by the birthday bound (Sweet32): it is rekeyed at 1 GiB and stopped at 4 GiB.
+const SMALL_BLOCK = 8;
+const SMALL_BLOCK_SOFT = 2 ** 30;
+const SMALL_BLOCK_HARD = 2 ** 32;
+/** RFC 1191 §6.3: how long a router is believed. */
+const BELIEVED: Millis = 600_000;
+const FIRST_SPI = 256;
+
+export class Plane {
+  onEvent: (event: PlaneEvent) => void = () => {};
+  readonly #pipelines: Pipelines;
+  readonly #drops: Drops;
+  readonly #now: () => Millis;
+  readonly #mtuTo: (remote: Ip) => number;
+  readonly #entries = new Map<number, Entry>();
+  readonly #slots = new Map<number, Entry>();
+  /** The entry that sends, by what is the same for all SAs of a purpose. */
+  readonly #senders = new Map<number, Entry>();
+  readonly #policies = new Map<number, Change>();
+  readonly #paths = new Map<Ip, KnownPath>();
+  readonly #free: number[] = [];
+  #next = 0;
+
+  constructor(pipelines: Pipelines, now: () => Millis, mtuTo: (remote: Ip) => number) {
+    this.#pipelines = pipelines;
+    this.#drops = new Drops(undefined, pipelines.shared.drops);
+    this.#now = now;
+    this.#mtuTo = mtuTo;
+    pipelines.onEvent = (event, worker) => this.#event(event, worker);
+    pipelines.onReborn = (worker) => this.#reborn(worker);
+  }
+
+  /** Takes the keys over, and wipes them here. The largest inner packet is the answer. */
+  install(sa: ChildSa): number {
+    if (sa.inbound.spi < FIRST_SPI) throw new Error('a reserved SPI');
+    if (this.#entries.has(sa.id)) throw new Error(`child ${sa.id} is installed already`);
+    const slot = this.#take();
+    this.#reset(slot);
+    const way = this.#way(sa, sa.local, sa.remote, sa.udp);
+    try {
+      this.#pipelines.place(slot, sa, way);
+    } catch (error) {
+      this.#free.push(slot);
+      throw error;
+    }
+    for (const { keys } of [sa.inbound, sa.outbound]) {
+      keys.encrKey.fill(0);
+      keys.integKey.fill(0);
+    }
+    const install: Install = {
+      type: 'install',
+      slot,
+      owner: sa.inbound.spi % this.#pipelines.workers,
+      id: sa.id,
+      session: sa.session,
+      reqid: sa.reqid,
+      spi: sa.inbound.spi,
+      spiOut: sa.outbound.spi,
+      localTs: sa.localTs,
+      remoteTs: sa.remoteTs,
+      replayWindow: sa.replayWindow,
+      limits: limitsOf(sa),
+      lastSeq: sa.esn ? LAST_ESN : LAST_SEQ,
+      active: sa.active,
+      resumed: false,
+      ...way,
+    };
+    const entry: Entry = { sa, install, leaving: undefined };
+    this.#entries.set(sa.id, entry);
+    this.#slots.set(slot, entry);
+    if (sa.active) this.#sends(entry);
+    this.#pipelines.post(entry.install);
+    return way.mtu;
+  }
+
+  /** Nothing when the child is gone. */
+  activate(id: number): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    this.#sends(entry);
+    this.#pipelines.post({ type: 'activate', slot: entry.install.slot });
+  }
+
+  remove(id: number): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    this.#entries.delete(id);
+    if (this.#senders.get(entry.sa.reqid) === entry) this.#senders.delete(entry.sa.reqid);
+    entry.leaving = new Set(Array.from({ length: this.#pipelines.workers }, (_, worker) => worker));
+    this.#pipelines.post({ type: 'remove', slot: entry.install.slot });
+  }
+
+  move(ids: readonly number[], local: SocketAddress, remote: SocketAddress, udp: boolean): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry) this.#reroute(entry, this.#way(entry.sa, local, remote, udp));
+    }
+  }
+
+  trap(id: number, kind: 'trap' | 'block', localTs: ChildSa['localTs'], remoteTs: ChildSa['remoteTs']): void {
+    const change: Change = { type: 'policy', id, kind, localTs, remoteTs };
+    this.#policies.set(id, change);
+    this.#pipelines.post(change);
+  }
+
+  untrap(id: number): void {
+    this.#policies.delete(id);
+    this.#pipelines.post({ type: 'no-policy', id });
+  }
+
+  /** ESP in UDP that came to the main thread, from its header on. */
+  stray(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    if (bytes.length < 8) return;
+    const spi = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    this.#pipelines.stray(spi % this.#pipelines.workers, bytes, from, to);
+  }
+
+  stats(id: number): SaStats | undefined {
+    const entry = this.#entries.get(id);
+    if (!entry) return undefined;
+    const { stats } = this.#pipelines.shared;
+    const at = entry.install.slot * STAT_WORDS;
+    const word = (index: number) => stats[at + index] as number;
+    const time = (index: number) => (word(index) === 0 ? undefined : word(index));
+    return {
+      bytesIn: word(STAT.BYTES_IN),
+      packetsIn: word(STAT.PACKETS_IN),
+      bytesOut: word(STAT.BYTES_OUT),
+      packetsOut: word(STAT.PACKETS_OUT),
+      lastIn: time(STAT.LAST_IN),
+      lastOut: time(STAT.LAST_OUT),
+      drops: this.#drops.of(entry.install.slot),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#pipelines.close();
+  }
+
+  // --- slots -----------------------------------------------------------------------------------------------------------
+
+  #take(): number {
+    const slot = this.#free.pop() ?? this.#next++;
+    if (slot >= SLOTS) throw new Error(`more than ${SLOTS} child SAs`);
+    return slot;
+  }
+
+  /** What a new worker must know; the others hear of it by themselves. */
+  #sends(entry: Entry): void {
+    const before = this.#senders.get(entry.sa.reqid);
+    if (before) before.install = { ...before.install, active: false };
+    entry.install = { ...entry.install, active: true };
+    this.#senders.set(entry.sa.reqid, entry);
+  }
+
+  #reset(slot: number): void {
+    const { stats } = this.#pipelines.shared;
+    stats.fill(0, slot * STAT_WORDS, (slot + 1) * STAT_WORDS);
+    // RFC 4303 §3.3.3: the first packet of an SA carries 1.
+    stats[slot * STAT_WORDS + STAT.NEXT] = 1;
+    this.#drops.clear(slot);
+  }
+
+  #left(slot: number, worker: number): void {
+    const entry = this.#slots.get(slot);
+    if (!entry?.leaving?.delete(worker) || entry.leaving.size > 0) return;
+    this.#slots.delete(slot);
+    this.#pipelines.clear(slot);
+    this.#free.push(slot);
+  }
+
+  // --- paths -----------------------------------------------------------------------------------------------------------
+
+  #way(sa: ChildSa, local: SocketAddress, remote: SocketAddress, udp: boolean): Way {
+    const path = new Path(isV6(remote.ip) ? 6 : 4);
+    path.set(local.ip, remote);
+    const mtu = innerMtu(this.#pathMtu(remote.ip), shapeOf(sa, udp, path.version));
+    const [mss4, mss6] = ([4, 6] as const).map((family) =>
+      sa.mss === 'no' ? 0 : sa.mss === 'auto' ? tcpMss(mtu, family) : Math.min(sa.mss, tcpMss(mtu, family)),
+    ) as [number, number];
+    return { path: path.bytes, flags: flagsOf(sa, udp), mtu, mss4, mss6 };
+  }
+
+  #pathMtu(remote: Ip): number {
+    const link = this.#mtuTo(remote);
+    const known = this.#paths.get(remote);
+    if (!known) return link;
+    if (known.until > this.#now()) return Math.min(link, known.mtu);
+    this.#paths.delete(remote);
+    return link;
+  }
+
+  #reroute(entry: Entry, way: Way): void {
+    const resized = way.mtu !== entry.install.mtu;
+    entry.install = { ...entry.install, ...way };
+    this.#pipelines.post({ type: 'route', slot: entry.install.slot, ...way });
+    if (resized) this.onEvent({ kind: 'resized', id: entry.sa.id, mtu: way.mtu });
+  }
+
+  /** For every child of that peer, the one that is quoted and the others. */
+  #tooBig(id: number, mtu: number): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    const remote = remoteOf(entry.install);
+    if (mtu >= this.#pathMtu(remote.ip)) return;
+    this.#paths.set(remote.ip, { mtu, until: this.#now() + BELIEVED });
+    this.#reroutePeer(remote.ip);
+    setTimeout(() => this.#reroutePeer(remote.ip), BELIEVED + 1).unref();
+  }
+
+  #reroutePeer(ip: Ip): void {
+    for (const each of this.#entries.values()) {
+      const { local, remote, udp } = endsOf(each.install);
+      if (remote.ip === ip) this.#reroute(each, this.#way(each.sa, local, remote, udp));
+    }
+  }
+
+  // --- what the pipelines tell ---------------------------------------------------------------------------------------------
+
+  #event(event: SaEvent, worker: number): void {
+    switch (event.kind) {
+      case 'removed':
+        return this.#left(event.slot, worker);
+      case 'too-big':
+        return this.#tooBig(event.id, event.mtu);
+      case 'moved': {
+        const { session, id, udp } = event;
+        const remote = { ip: formatIp(event.remote.address), port: event.remote.port };
+        return this.onEvent({ kind: 'moved', session, id, remote, udp });
+      }
+      case 'acquire': {
+        const { policy, packet } = event;
+        const size = (packet[0] as number) >> 4 === 4 ? 4 : 16;
+        const at = size === 4 ? 12 : 8;
+        const source = formatIp(packet.subarray(at, at + size));
+        return this.onEvent({ kind: 'acquire', policy, source, destination: formatIp(packet.subarray(at + size, at + 2 * size)) });
+      }
+      default:
+        return this.onEvent(event);
+    }
+  }
+
+  #reborn(worker: number): void {
+    for (const policy of this.#policies.values()) this.#pipelines.post(policy, worker);
+    for (const entry of [...this.#slots.values()]) {
+      if (entry.leaving) this.#left(entry.install.slot, worker);
+      else this.#pipelines.post({ ...entry.install, resumed: true }, worker);
+    }
+    for (const { sa, install } of [...this.#entries.values()]) {
+      if (install.owner === worker) this.onEvent({ kind: 'orphaned', id: sa.id });
+    }
+  }
+}
+
+function flagsOf(sa: ChildSa, udp: boolean): number {
+  const dscp = sa.copyDscp;
+  return (
+    (sa.mode === 'transport' ? SA.TRANSPORT : 0) |
+    (sa.protocol === 'ah' ? SA.AH : 0) |
+    (sa.esn ? SA.ESN : 0) |
+    (udp ? SA.UDP : 0) |
+    (sa.copyDf ? SA.COPY_DF : 0) |
+    (sa.copyEcn ? SA.COPY_ECN : 0) |
+    (dscp === 'out' || dscp === 'yes' ? SA.COPY_DSCP_OUT : 0) |
+    (dscp === 'in' || dscp === 'yes' ? SA.COPY_DSCP_IN : 0) |
+    (sa.natted ? SA.NATTED : 0)
+  );
+}
+
+function shapeOf(sa: ChildSa, udp: boolean, version: 4 | 6) {
+  const { keys } = sa.outbound;
+  const cipher = sa.protocol === 'ah' ? undefined : cipherShape(keys.encr, keys.keyBits);
+  const icvSize = cipher?.aead ? cipher.icvSize : (integrity(keys.integ)?.icvSize ?? 0);
+  return {
+    protocol: sa.protocol,
+    mode: sa.mode,
+    udp,
+    version,
+    ivSize: cipher?.ivSize ?? 0,
+    icvSize,
+    align: Math.max(4, cipher?.blockSize ?? 4),
+  };
+}
+
+function limitsOf(sa: ChildSa): ChildSa['limits'] {
+  const { encr, keyBits } = sa.outbound.keys;
+  const shape = sa.protocol === 'ah' ? undefined : cipherShape(encr, keyBits);
+  const { limits } = sa;
+  if (shape?.blockSize === SMALL_BLOCK) {
+    const hardBytes = Math.min(limits.hardBytes || SMALL_BLOCK_HARD, SMALL_BLOCK_HARD);
+    return { ...limits, hardBytes, softBytes: Math.min(limits.softBytes || SMALL_BLOCK_SOFT, hardBytes) };
+  }
+  if (shape?.aead && sa.esn) {
+    const hardPackets = Math.min(limits.hardPackets || COUNTER_PACKETS, COUNTER_PACKETS);
+    return { ...limits, hardPackets, softPackets: Math.min(limits.softPackets || hardPackets * 0.75, hardPackets) };
+  }
+  return limits;
+}
+
+function endsOf({ path: bytes, flags }: Way): {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly udp: boolean;
+} {
+  const path = new Path(bytes[0] === 4 ? 4 : 6);
+  path.bytes.set(bytes);
+  const local = { ip: path.local, port: 0 };
+  return { local, remote: { ip: path.remote, port: path.port }, udp: (flags & SA.UDP) !== 0 };
+}
+
+function remoteOf(way: Way): SocketAddress {
+  return endsOf(way).remote;
+}

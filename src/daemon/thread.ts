@@ -1,0 +1,22 @@
+// What a data-plane thread is given when it starts.
+
+import type { MessagePort } from 'node:worker_threads';
+import type { SharedState } from '../esp/slots.ts';
+
+/** Words of `control`. */
+export const CONTROL = { CHANGES: 0, STOP: 1 } as const;
+
+export interface WorkerData {
+  readonly index: number;
+  readonly workers: number;
+  readonly uses: number;
+  readonly fds: readonly number[];
+  readonly shared: SharedState;
+  readonly counters: Float64Array;
+  /** What it drops, by reason. */
+  readonly total: Float64Array;
+  readonly control: Int32Array;
+  readonly port: MessagePort;
+  /** `process.hrtime` in milliseconds where the main thread's clock began. */
+  readonly epoch: number;
+}

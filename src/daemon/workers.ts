@@ -1,0 +1,162 @@
+// The pipelines in threads of their own. Descriptors, shared memory and the contexts of SAs are the process's: a thread
+// that dies takes none of them along, and its successor goes on where it stopped.
+
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { SocketAddress } from '../bytes/ip.ts';
+import type { Change, SaEvent, Way } from '../esp/change.ts';
+import { dropMemory } from '../esp/drop.ts';
+import { COUNTERS } from '../esp/layout.ts';
+import { sharedState } from '../esp/slots.ts';
+import type { ChildSa } from '../ike/effects.ts';
+import { Bell, forwardTo } from '../net/lane.ts';
+import { addon } from '../net/native.ts';
+import type { Pipelines } from './plane.ts';
+import { CONTROL, type WorkerData } from './thread.ts';
+
+export interface WorkerPlan {
+  readonly uses: number;
+  /** By worker, in the order of `SOURCE`, without the bell. */
+  readonly fds: readonly (readonly number[])[];
+  /** Too many workers died: something is wrong that no new one mends. */
+  readonly onHopeless: (error: Error) => void;
+  readonly onDeath: (worker: number, error: Error | undefined) => void;
+}
+
+interface Thread {
+  readonly bell: Bell;
+  readonly control: Int32Array;
+  readonly counters: Float64Array;
+  readonly total: Float64Array;
+  worker: Worker;
+  port: MessagePort;
+  deaths: number[];
+}
+
+/** So many deaths of one worker in a minute are enough. */
+const DEATHS = 5;
+const MINUTE = 60_000;
+const NOTHING = new Uint8Array(0);
+
+export class Workers implements Pipelines {
+  readonly workers: number;
+  readonly shared = sharedState();
+  onEvent: (event: SaEvent, worker: number) => void = () => {};
+  onReborn: (worker: number) => void = () => {};
+  readonly #plan: WorkerPlan;
+  readonly #threads: Thread[];
+  readonly #epoch: number;
+  #closing = false;
+
+  constructor(plan: WorkerPlan) {
+    this.#plan = plan;
+    this.workers = plan.fds.length;
+    const [seconds, nanos] = process.hrtime();
+    this.#epoch = seconds * 1000 + nanos / 1e6 - performance.now();
+    this.#threads = plan.fds.map((_, index) => {
+      const thread = {
+        bell: new Bell(),
+        control: new Int32Array(new SharedArrayBuffer(8)),
+        counters: new Float64Array(new SharedArrayBuffer(8 * COUNTERS.length)),
+        total: dropMemory(1),
+        deaths: [],
+      };
+      return { ...thread, ...this.#spawn(index, thread) };
+    });
+  }
+
+  /** By worker; the values are whole numbers of 64 bits. */
+  get counters(): readonly Float64Array[] {
+    return this.#threads.map(({ counters }) => counters);
+  }
+
+  place(slot: number, sa: ChildSa, { path, flags, mss4, mss6 }: Way): void {
+    const { keys } = sa.outbound;
+    const inbound = sa.inbound.keys;
+    const spec = [sa.inbound.spi, sa.outbound.spi, keys.encr, keys.keyBits ?? 0, keys.integ, flags, mss4, mss6];
+    addon().saInstall(
+      slot,
+      Int32Array.from(spec),
+      path,
+      sa.protocol === 'ah' ? NOTHING : inbound.encrKey,
+      inbound.integKey,
+      sa.protocol === 'ah' ? NOTHING : keys.encrKey,
+      keys.integKey,
+    );
+  }
+
+  clear(slot: number): void {
+    addon().saDrop(slot);
+  }
+
+  post(change: Change, only?: number): void {
+    for (const [index, { port, control, bell }] of this.#threads.entries()) {
+      if (only !== undefined && index !== only) continue;
+      port.postMessage(change);
+      Atomics.add(control, CONTROL.CHANGES, 1);
+      bell.ring();
+    }
+  }
+
+  stray(worker: number, bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    forwardTo(worker, bytes, from, to.ip);
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(
+      this.#threads.map(({ worker, control, bell }) => {
+        const ended = new Promise((resolve) => worker.once('exit', resolve));
+        Atomics.store(control, CONTROL.STOP, 1);
+        bell.ring();
+        return ended;
+      }),
+    );
+    for (const [index, { bell }] of this.#threads.entries()) {
+      addon().mailboxOpen(index + 1, -1);
+      bell.close();
+    }
+  }
+
+  #spawn(index: number, thread: Pick<Thread, 'bell' | 'control' | 'counters' | 'total'>): Pick<Thread, 'worker' | 'port'> {
+    const { uses, fds } = this.#plan;
+    const { port1, port2 } = new MessageChannel();
+    addon().mailboxOpen(index + 1, thread.bell.fd);
+    const workerData: WorkerData = {
+      index,
+      workers: this.workers,
+      uses,
+      fds: [...(fds[index] ?? []), thread.bell.fd],
+      shared: this.shared,
+      counters: thread.counters,
+      total: thread.total,
+      control: thread.control,
+      port: port2,
+      epoch: this.#epoch,
+    };
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, transferList: [port2] });
+    let fault: Error | undefined;
+    worker.on('error', (error) => {
+      fault = error instanceof Error ? error : new Error(String(error));
+    });
+    worker.on('exit', () => {
+      if (!this.#closing) this.#died(index, fault);
+    });
+    port1.on('message', (event: SaEvent) => this.onEvent(event, index));
+    return { worker, port: port1 };
+  }
+
+  #died(index: number, fault: Error | undefined): void {
+    const thread = this.#threads[index];
+    if (!thread) return;
+    this.#plan.onDeath(index, fault);
+    const now = performance.now();
+    thread.deaths = [...thread.deaths.filter((at) => now - at < MINUTE), now];
+    if (thread.deaths.length >= DEATHS) {
+      this.#plan.onHopeless(fault ?? new Error(`data-plane worker ${index} ends again and again`));
+      return;
+    }
+    thread.port.close();
+    Object.assign(thread, this.#spawn(index, thread));
+    this.onReborn(index);
+  }
+}

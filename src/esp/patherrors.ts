@@ -1,0 +1,66 @@
+// What routers say of packets that were too big for them (RFC 1191, RFC 8201, RFC 4301 §8.2): believed only where it
+// quotes an SA of ours, on its way to its peer. Whoever cannot see our traffic does not know the SPI.
+
+import type { Millis } from '../ike/connection.ts';
+import { Bucket } from './bucket.ts';
+import type { Install, SaEvent } from './change.ts';
+import { ERROR, ERROR_WORDS } from './layout.ts';
+
+/** struct sock_extended_err, ee_origin. */
+const ORIGIN = { LOCAL: 1, ICMP: 2, ICMP6: 3 } as const;
+const FRAGMENTATION_NEEDED = (3 << 8) | 4;
+const PACKET_TOO_BIG = 2 << 8;
+/** RFC 791 and RFC 8200 §5: what every path carries. */
+const LEAST = { 4: 576, 6: 1280 } as const;
+/** Errors looked at in a second, and at once. */
+const RATE = { rate: 50, burst: 50 };
+
+export class PathErrors {
+  readonly #records: Int32Array;
+  readonly #bySpi = new Map<number, Install>();
+  readonly #emit: (event: SaEvent) => void;
+  readonly #rate = new Bucket(RATE.rate, RATE.burst);
+
+  constructor(records: Int32Array, emit: (event: SaEvent) => void) {
+    this.#records = records;
+    this.#emit = emit;
+  }
+
+  /** Also when the SA's path changes. */
+  add(sa: Install): void {
+    this.#bySpi.set(sa.spiOut | 0, sa);
+  }
+
+  remove(sa: Install): void {
+    if (this.#bySpi.get(sa.spiOut | 0)?.slot === sa.slot) this.#bySpi.delete(sa.spiOut | 0);
+  }
+
+  take(count: number, now: Millis): void {
+    for (let i = 0, r = 0; i < count; i++, r += ERROR_WORDS) {
+      if (!this.#isTooBig(r) || !this.#rate.take(now)) continue;
+      const sa = this.#bySpi.get(this.#records[r + ERROR.SPI] as number);
+      const version = this.#records[r + ERROR.VERSION] === 4 ? 4 : 6;
+      const mtu = this.#records[r + ERROR.MTU] as number;
+      if (!sa || mtu <= 0 || !this.#toPeer(r, sa)) continue;
+      this.#emit({ kind: 'too-big', session: sa.session, id: sa.id, mtu: Math.max(mtu, LEAST[version]) });
+    }
+  }
+
+  #isTooBig(r: number): boolean {
+    const origin = this.#records[r + ERROR.ORIGIN];
+    const type = this.#records[r + ERROR.TYPE];
+    // Our own kernel says so of the first link.
+    if (origin === ORIGIN.LOCAL) return (this.#records[r + ERROR.MTU] as number) > 0;
+    return (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG);
+  }
+
+  #toPeer(r: number, { path }: Install): boolean {
+    if (this.#records[r + ERROR.VERSION] !== path[0]) return false;
+    const view = new DataView(path.buffer, path.byteOffset, path.byteLength);
+    const words = path[0] === 4 ? 1 : 4;
+    for (let i = 0; i < words; i++) {
+      if (this.#records[r + ERROR.ADDRESS + i] !== view.getInt32(20 + 4 * i)) return false;
+    }
+    return true;
+  }
+}
