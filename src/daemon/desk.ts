@@ -10,8 +10,8 @@ import { transformsOf } from '../ike/select.ts';
 import type { Session } from '../ike/v2/session.ts';
 import type { ChildState as Child } from '../ike/v2/state.ts';
 import type { ConnectionLife } from './connection.ts';
-import type { SaStats } from './plane.ts';
 import type { Gateway as Daemon } from './gateway.ts';
+import type { SaStats } from './plane.ts';
 import { sentence } from './report.ts';
 import type {
   ChildState,

@@ -61,7 +61,9 @@ export class Gateway {
     this.now = now;
     this.log = log;
     const guarded: Guarded = (what, act) => this.#guarded(what, act);
-    this.forwarder = new Forwarder(io, now, (event) => guarded('an event of the data plane', () => this.#dataEvent(event)));
+    this.forwarder = new Forwarder(io, now, (event) =>
+      guarded('an event of the data plane', () => this.#dataEvent(event)),
+    );
     const { plane } = this.forwarder;
     this.endpoint = new Endpoint({
       random,

@@ -309,7 +309,12 @@ export class Plane {
         const size = (packet[0] as number) >> 4 === 4 ? 4 : 16;
         const at = size === 4 ? 12 : 8;
         const source = formatIp(packet.subarray(at, at + size));
-        return this.onEvent({ kind: 'acquire', policy, source, destination: formatIp(packet.subarray(at + size, at + 2 * size)) });
+        return this.onEvent({
+          kind: 'acquire',
+          policy,
+          source,
+          destination: formatIp(packet.subarray(at + size, at + 2 * size)),
+        });
       }
       default:
         return this.onEvent(event);

@@ -154,9 +154,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
       onDeath: (worker, err) => log.error({ event: 'worker-died', bug: true, worker, err }, 'a data-plane worker died'),
       onHopeless: (error) => crash(log, error),
     });
-    kept(
-      new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })),
-    );
+    kept(new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })));
     const host = openHost({ mark: MARK });
     return { io: { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines }, close };
   } catch (error) {

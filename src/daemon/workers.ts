@@ -117,7 +117,10 @@ export class Workers implements Pipelines {
     }
   }
 
-  #spawn(index: number, thread: Pick<Thread, 'bell' | 'control' | 'counters' | 'total'>): Pick<Thread, 'worker' | 'port'> {
+  #spawn(
+    index: number,
+    thread: Pick<Thread, 'bell' | 'control' | 'counters' | 'total'>,
+  ): Pick<Thread, 'worker' | 'port'> {
     const { uses, fds } = this.#plan;
     const { port1, port2 } = new MessageChannel();
     addon().mailboxOpen(index + 1, thread.bell.fd);

@@ -93,7 +93,17 @@ export const TX_SIZE = 2 << 20;
 export const RX_SIZE = BATCH * RX_STRIDE + BATCH * 66_048;
 
 /** What the network says of a packet of ours. */
-export const ERROR = { SOURCE: 0, ORIGIN: 1, TYPE: 2, MTU: 3, SPI: 4, SEQ: 5, PORT: 6, VERSION: 7, ADDRESS: 8 } as const;
+export const ERROR = {
+  SOURCE: 0,
+  ORIGIN: 1,
+  TYPE: 2,
+  MTU: 3,
+  SPI: 4,
+  SEQ: 5,
+  PORT: 6,
+  VERSION: 7,
+  ADDRESS: 8,
+} as const;
 export const ERROR_WORDS = 12;
 export const ERRORS_MAX = 16;
 

@@ -51,7 +51,9 @@ export class PathErrors {
     const type = this.#records[r + ERROR.TYPE];
     // Our own kernel says so of the first link.
     if (origin === ORIGIN.LOCAL) return (this.#records[r + ERROR.MTU] as number) > 0;
-    return (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG);
+    return (
+      (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG)
+    );
   }
 
   #toPeer(r: number, { path }: Install): boolean {

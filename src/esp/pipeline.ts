@@ -245,4 +245,3 @@ export class Pipeline {
     this.#emit({ kind: 'acquire', policy: id, packet: inner.packet.slice(0, ACQUIRE_BYTES) });
   }
 }
-

@@ -30,7 +30,13 @@ export class Spd {
   #next = 0;
 
   /** The slot joins the SAs of `reqid`. */
-  join(reqid: number, slot: number, localTs: readonly Selector[], remoteTs: readonly Selector[], active: boolean): void {
+  join(
+    reqid: number,
+    slot: number,
+    localTs: readonly Selector[],
+    remoteTs: readonly Selector[],
+    active: boolean,
+  ): void {
     const group = this.#groups.get(reqid) ?? { policy: this.#take(), members: [] };
     this.#groups.set(reqid, group);
     const member = { slot, localTs, remoteTs };

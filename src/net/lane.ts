@@ -22,12 +22,17 @@ export interface LaneArrays {
 }
 
 /** A thread has one at a time. `counters` may be in shared memory. */
-export function openLane<M extends LaneArrays>({ index, workers, uses, fds }: LaneConfig, memory: M, counters: Float64Array | Uint8Array) {
+export function openLane<M extends LaneArrays>(
+  { index, workers, uses, fds }: LaneConfig,
+  memory: M,
+  counters: Float64Array | Uint8Array,
+) {
   const native = addon();
   const { tx, rx, out, messages, errors } = memory;
   const bytes = new Uint8Array(counters.buffer, counters.byteOffset, counters.byteLength);
   native.laneStart(Int32Array.from([index, workers, uses, ...fds]), tx, rx, out, memory.in, messages, bytes);
-  const { laneWait, laneRead, laneSeal, laneFlush, laneReceive, laneCollect, laneOpen, laneDeliver, laneInject } = native;
+  const { laneWait, laneRead, laneSeal, laneFlush, laneReceive, laneCollect, laneOpen, laneDeliver, laneInject } =
+    native;
   return {
     memory,
     wait: laneWait,

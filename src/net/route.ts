@@ -309,7 +309,8 @@ function mtuOf(rtnl: Rtnl, address: Uint8Array, mark: number): number | undefine
     const { mtu } = readLink(rtnl.query(linkAt(route.oif)));
     return mtu === undefined || route.mtu === undefined ? (route.mtu ?? mtu) : Math.min(mtu, route.mtu);
   } catch (error) {
-    if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, ENODEV, EINVAL, EAFNOSUPPORT, EOPNOTSUPP)) return undefined;
+    if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, ENODEV, EINVAL, EAFNOSUPPORT, EOPNOTSUPP))
+      return undefined;
     throw error;
   }
 }

@@ -2,7 +2,6 @@
 
 import { type Prefix, prefixRange } from '../bytes/ip.ts';
 import {
-  nested,
   type Attribute,
   decodeAttributes,
   encodeBody,
@@ -15,6 +14,7 @@ import {
   NLM_F_EXCL,
   NLM_F_REPLACE,
   NLM_F_REQUEST,
+  nested,
   readText,
   readU32,
   text,
