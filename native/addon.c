@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "cipher.h"
 #include "espalier.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
@@ -304,7 +305,8 @@ NAPI_MODULE_INIT() {
     METHOD("close", close_),
   };
   if (napi_create_int32(env, API, &api) != napi_ok || napi_set_named_property(env, exports, "api", api) != napi_ok ||
-      napi_define_properties(env, exports, sizeof exported / sizeof exported[0], exported) != napi_ok)
+      napi_define_properties(env, exports, sizeof exported / sizeof exported[0], exported) != napi_ok ||
+      !export_cipher(env, exports))
     return NULL;
   return exports;
 }

@@ -3,7 +3,19 @@
   'targets': [
     {
       'target_name': 'espalier',
-      'sources': ['addon.c', 'netlink.c', 'path.c', 'poll.c', 'raw.c', 'tun.c', 'udp.c'],
+      'sources': [
+        'addon.c',
+        'addon_cipher.c',
+        'aead.c',
+        'cipher.c',
+        'mac.c',
+        'netlink.c',
+        'path.c',
+        'poll.c',
+        'raw.c',
+        'tun.c',
+        'udp.c',
+      ],
       'defines': ['NAPI_VERSION=8', '_GNU_SOURCE'],
       'cflags_c': ['-std=c11', '-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow', '-fvisibility=hidden'],
       'conditions': [
