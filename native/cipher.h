@@ -30,7 +30,7 @@ struct cipher {
   void (*release)(struct cipher *cipher);
 };
 
-/** What a cipher is made of. `key_bits` counts where the cipher has several lengths; the key is followed by the salt. */
+/** What a cipher is made of; nothing of it is kept. `key_bits` counts where the cipher has several lengths; the key is followed by the salt. */
 struct cipher_keys {
   uint16_t encr;
   uint16_t key_bits;
@@ -50,6 +50,14 @@ struct cipher *cipher_make(const struct cipher_keys *keys);
 struct cipher *cipher_new(uint16_t encr, uint16_t key_bits, uint16_t integ, bool esn, bool sealing,
                           const uint8_t *encr_key, size_t encr_size, const uint8_t *integ_key, size_t integ_size);
 void cipher_free(struct cipher *cipher);
+
+/** Whether AES-GCM runs on code of our own: where the processor can, and a self-test agreed with OpenSSL. */
+bool cipher_has_vaes(void);
+/**
+ * A combined mode without ESP around it, for published vectors. The nonce is what salt and IV make; ICV follows the
+ * text. False also for ciphers that are no such mode, and for lengths that the implementation has no use for.
+ */
+bool cipher_run_bare(struct cipher *cipher, const uint8_t nonce[12], const struct iovec *aad, const struct iovec *text);
 
 /** An integrity algorithm under a key. */
 struct mac;

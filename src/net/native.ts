@@ -17,8 +17,49 @@ export interface Opened {
   readonly uses: number;
 }
 
+/** Names a cipher under its keys; the addon wipes them when it is collected. */
+export type CipherHandle = { readonly cipher: unique symbol };
+
+/** The ciphers of the data plane, one packet at a time: for tests, benches and the self-test. */
+export interface CipherAddon {
+  /**
+   * `options`: encryption and key bits, integrity, ESN, sealing (or opening), and whether to keep to OpenSSL where there
+   * is code of our own. Undefined where there is no such combination, or a key has a wrong size.
+   */
+  cipherNew(options: Int32Array, encrKey: Uint8Array, integKey: Uint8Array): CipherHandle | undefined;
+  /** Of IV and ICV, and what the text's length is a multiple of. */
+  cipherSizes(cipher: CipherHandle): [number, number, number];
+  /**
+   * `packet` begins with SPI and low sequence number. The text is in its place in the packet, behind the IV, or after
+   * all that will be written. False: it failed.
+   */
+  cipherSeal(
+    cipher: CipherHandle,
+    packet: Uint8Array,
+    textOffset: number,
+    textLength: number,
+    seqHigh: number,
+    seqLow: number,
+  ): boolean;
+  /** In place, behind where the IV was. False: forged. */
+  cipherOpen(cipher: CipherHandle, packet: Uint8Array, textLength: number, seqHigh: number, seqLow: number): boolean;
+  /** A combined mode without ESP: seals or opens the text at the start of `bytes`, which the ICV follows. */
+  cipherBare(
+    cipher: CipherHandle,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    bytes: Uint8Array,
+    textLength: number,
+  ): boolean;
+  /** Nanoseconds a packet, over so many rounds; to open it takes one sealed with sequence number 1. NaN: it failed. */
+  cipherTime(cipher: CipherHandle, packet: Uint8Array, textLength: number, rounds: number): number;
+  cipherFacilities(): { readonly vaes: boolean; readonly openssl: string };
+  /** Bytes of ICV written to `icv`, which has room for 32; 0 where there is no such algorithm or the key does not fit. */
+  macCompute(integ: number, key: Uint8Array, parts: readonly Uint8Array[], icv: Uint8Array): number;
+}
+
 /** Calls that open throw an Error with `code`, `errno` and `syscall`; the others return a negative errno. */
-export interface Addon extends LaneAddon {
+export interface Addon extends CipherAddon, LaneAddon {
   readonly api: number;
   /** `status` is 0, or a negative errno when the descriptor cannot be polled any more. */
   pollStart(fd: number, callback: (status: number) => void): Watch;
