@@ -82,11 +82,18 @@ const TEST = [
   ['python3-scapy', `${PYTHON}scapy`],
   ['python3-cryptography', `${PYTHON}cryptography`],
 ];
+const BENCH = [
+  ['gcc', 'gcc'],
+  ['libssl-dev', '/usr/include/openssl/evp.h'],
+  ['openssl', 'openssl'],
+  ['openvpn', 'openvpn'],
+  ['wireguard-go', 'wireguard-go'],
+];
 const NEEDED = {
   build: BUILD,
   start: [...BUILD, ...START],
   test: [...BUILD, ...START, ...TEST],
-  bench: [...BUILD, ...START, ...TEST],
+  bench: [...BUILD, ...START, ...TEST, ...BENCH],
 };
 
 function debianPackages(purpose) {

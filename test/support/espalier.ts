@@ -21,6 +21,8 @@ export interface EspalierOptions {
   readonly tun?: string;
   /** Further options of `espalier daemon`. */
   readonly args?: readonly string[];
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class Espalier implements Gateway {
@@ -51,7 +53,7 @@ export class Espalier implements Gateway {
     this.#conf = conf;
     const config = join(this.folder, 'espalier.conf');
     writeFileSync(config, conf, { mode: 0o600 });
-    const { secrets, tun = 'esp0', args = [] } = this.#options;
+    const { secrets, tun = 'esp0', args = [], env } = this.#options;
     const command = ['daemon', '--config', config, '--control', this.control, '--tun', tun];
     command.push('--state-dir', join(this.folder, 'state'), ...args);
     if (secrets !== undefined) {
@@ -59,7 +61,10 @@ export class Espalier implements Gateway {
       writeFileSync(file, secrets, { mode: 0o600 });
       command.push('--secrets', file);
     }
-    const daemon = this.space.spawn(process.execPath, [MAIN, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const daemon = this.space.spawn(process.execPath, [MAIN, ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.#daemon = daemon;
     daemon.stderr?.on('data', (chunk) => {
       this.#stderr += chunk;

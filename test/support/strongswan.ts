@@ -83,6 +83,14 @@ export class StrongSwan implements Gateway {
     return this.#read('charon.log');
   }
 
+  get control(): string {
+    return `unix://${this.#socket}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#charon?.pid;
+  }
+
   stop(): Promise<void> {
     return this.#end('SIGTERM');
   }
