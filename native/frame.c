@@ -44,6 +44,10 @@ void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *p
     packet += header;
     length -= header;
   }
+  if (sa->mac != NULL) {
+    ah_seal(lane, sa, seq, packet, length, next, class, df);
+    return;
+  }
   struct cipher *cipher = sa->cipher;
   size_t align = cipher->align;
   size_t pad = (align - (length + TRAILER) % align) % align, text = length + pad + TRAILER;
@@ -79,9 +83,7 @@ static bool combine_ecn(uint8_t *packet, uint8_t outer) {
   return true;
 }
 
-/** What was protected, back in the form of an IP packet. */
-static int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size,
-                        uint8_t next) {
+int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size, uint8_t next) {
   if (next == NEXT_NONE) return OPEN_DUMMY;
   const int32_t *message = lane->messages + ((uint32_t)words[IN_EXTRA] >> 16) * MESSAGE_WORDS;
   if (sa->flags & SA_TRANSPORT) {
@@ -125,6 +127,7 @@ void lane_open(struct lane *lane, int count) {
     if (words[IN_SA] < 0) continue;
     struct sa *sa = sa_in(words[IN_SA]);
     words[IN_EXTRA] &= ~0xffff;
-    words[IN_SIZE] = sa == NULL || sa->cipher == NULL ? OPEN_BAD_ICV : open_esp(lane, sa, words);
+    if (sa == NULL) words[IN_SIZE] = OPEN_BAD_ICV;
+    else words[IN_SIZE] = sa->mac != NULL ? ah_open(lane, sa, words) : open_esp(lane, sa, words);
   }
 }

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "checksum.h"
 #include "lane.h"
 
 static int watch_all(struct lane *lane) {
@@ -24,6 +25,7 @@ struct lane *lane_start(const int32_t *config, const char **call, int *error) {
   *error = -ENOMEM;
   if (lane == NULL) return NULL;
   memset(lane, 0, sizeof *lane);
+  choose_checksum();
   lane->epoll = -1;
   lane->index = (unsigned)config[CONFIG_INDEX];
   lane->workers = (unsigned)config[CONFIG_WORKERS];

@@ -18,7 +18,7 @@ enum { WORDS = 8, MESSAGE_WORDS = 16 };
 enum { OUT_OFFSET, OUT_LENGTH, OUT_GSO, OUT_MSS, OUT_SA, OUT_SEQ_LOW, OUT_SEQ_HIGH, OUT_SEGMENTS };
 /** A packet from the network, as words of `lane.in`. IN_INNER is the sequence number's high half before `open`. */
 enum { IN_OFFSET, IN_LENGTH, IN_SPI, IN_SEQ, IN_SA, IN_INNER, IN_SIZE, IN_EXTRA };
-/** A datagram, as words of `lane.messages`; addresses are big-endian words. */
+/** A datagram, as words of `lane.messages`; addresses are big-endian words. MESSAGE_HEADER: TTL | header length << 8. */
 enum { MESSAGE_KIND, MESSAGE_CLASS, MESSAGE_PORT, MESSAGE_HEADER, MESSAGE_REMOTE, MESSAGE_LOCAL = 8 };
 
 /** In OUT_SA: not to be sent; anything below is `TO_WORKER - n`, for worker n. */
@@ -223,6 +223,13 @@ void clamp_mss(uint8_t *packet, size_t size, uint32_t limit);
 void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length);
 void lane_open(struct lane *lane, int count);
 uint8_t class_of(const uint8_t *packet);
+/** What was protected, back in the form of an IP packet: its length, or why there is none. */
+int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size, uint8_t next);
+
+// ah.c
+void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
+             uint8_t class, bool df);
+int32_t ah_open(struct lane *lane, struct sa *sa, int32_t *words);
 
 // rebuild.c
 void set_class(uint8_t *packet, uint8_t class);

@@ -137,7 +137,7 @@ static size_t skip_header(const uint8_t *bytes, size_t size, int32_t *words) {
   size_t header = (size_t)(bytes[0] & 15) * 4;
   if (header < 20 || header > size) return size;
   words[MESSAGE_CLASS] = bytes[1];
-  words[MESSAGE_HEADER] = bytes[8];
+  words[MESSAGE_HEADER] = bytes[8] | (int32_t)header << 8;
   return header;
 }
 
