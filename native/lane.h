@@ -184,6 +184,9 @@ struct lane {
   uint8_t *rx;
   int32_t *out, *in, *messages;
   uint64_t *counters;
+  /** When a raw socket was last read, and how many packets there were. */
+  uint64_t raw_at;
+  int raw_got;
   /** What of the arena for rebuilt packets is in use. */
   uint32_t rebuilt;
   struct sender sender;

@@ -5,6 +5,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <time.h>
 
 #include "checksum.h"
 #include "lane.h"
@@ -14,6 +15,9 @@
 #endif
 
 enum { KEEPALIVE = 0xff };
+
+/** In nanoseconds, and packets. */
+enum { GATHER_WITHIN = 500000, GATHER_FROM = 4, GATHER_FOR = 50000 };
 
 static void prepare(struct lane *lane, int max) {
   for (int i = 0; i < max; i++) {
@@ -30,17 +34,17 @@ static void prepare(struct lane *lane, int max) {
 }
 
 /** An error that waited on the socket (an ICMP answer to something sent) is taken, and the datagrams behind it too. */
-static int take(struct lane *lane, int fd, int max) {
+static int take(struct lane *lane, int fd, int max, int from) {
   for (int tries = 0; tries < 4; tries++) {
     int got;
     if (lane->uses & USE_MMSG) {
-      got = recvmmsg(fd, lane->headers, (unsigned)max, MSG_DONTWAIT, NULL);
+      got = recvmmsg(fd, lane->headers + from, (unsigned)max, MSG_DONTWAIT, NULL);
     } else {
       got = 0;
       while (got < max) {
-        ssize_t length = recvmsg(fd, &lane->headers[got].msg_hdr, MSG_DONTWAIT);
+        ssize_t length = recvmsg(fd, &lane->headers[from + got].msg_hdr, MSG_DONTWAIT);
         if (length < 0) break;
-        lane->headers[got++].msg_len = (unsigned)length;
+        lane->headers[from + got++].msg_len = (unsigned)length;
       }
       if (got == 0) got = -1;
     }
@@ -48,6 +52,32 @@ static int take(struct lane *lane, int fd, int max) {
     if (errno == EAGAIN) return 0;
   }
   return 0;
+}
+
+/** Nanoseconds of a clock that never jumps. */
+static uint64_t clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/**
+ * A raw socket wakes us for each packet. While they come thick, we let some gather: what is taken together is joined
+ * again, and the peer's sender keeps the processor meanwhile. A packet that comes alone is not kept.
+ */
+static int gather(struct lane *lane, int fd, int max) {
+  int got = take(lane, fd, max, 0);
+  uint64_t now = clock_now();
+  bool thick = now - lane->raw_at < GATHER_WITHIN && lane->raw_got + got > GATHER_FROM;
+  if (got < max / 2 && thick) {
+    struct timespec pause = {.tv_nsec = GATHER_FOR};
+    nanosleep(&pause, NULL);
+    got += take(lane, fd, max - got, got);
+    now = clock_now();
+  }
+  lane->raw_at = now;
+  lane->raw_got = got;
+  return got;
 }
 
 /** The two ends, the class and the segments' size, from what stands beside the datagram. */
@@ -147,7 +177,7 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4 || source == SOURCE_AH4;
   prepare(lane, max);
   lane->rebuilt = 0;
-  int got = take(lane, lane->fds[source], max), n = 0;
+  int got = udp ? take(lane, lane->fds[source], max, 0) : gather(lane, lane->fds[source], max), n = 0;
   *drained = got < max;
   if (got <= 0) return 0;
   tally(lane, COUNT_RECEIVES, 1);
