@@ -2,8 +2,9 @@
 
 import type { Child, Connection, Lifetime, Offer, SelectorSource } from '../ike/connection.ts';
 import { parseSelector } from '../ike/ts.ts';
+import { ESN, TRANSFORM } from '../ike/wire/constants.ts';
 import type { Findings } from './error.ts';
-import { parseProposals } from './proposal.ts';
+import { type ProposalProtocol, parseProposals } from './proposal.ts';
 import { accepted, refused } from './schema.ts';
 import type { Section } from './settings.ts';
 import { places, Values } from './values.ts';
@@ -15,19 +16,19 @@ const DYNAMIC: SelectorSource = { kind: 'dynamic', protocol: 0, startPort: 0, en
 
 export function readChild(section: Section, version: Connection['version'], findings: Findings): Child {
   const values = new Values(section, PATH, findings);
-  values.choice('mode', ['tunnel']);
   const startAction = values.choice('start_action', ['none', 'trap', 'start']) ?? 'none';
   if (startAction === 'trap') {
     const text = `child "${section.name}" does not begin on traffic yet: it waits for the peer, or for "espalier up"`;
     findings.warn(`trap ${section.name}`, values.placeOf('start_action'), text);
   }
-  return {
+  const child: Child = {
     name: section.name,
-    offers: readOffers(values, 'esp_proposals', 'esp', version),
+    ...readProposals(values, version),
     localTs: readSelectors(values, 'local_ts'),
     remoteTs: readSelectors(values, 'remote_ts'),
-    mode: 'tunnel',
-    protocol: 'esp',
+    mode: values.choice('mode', ['tunnel', 'transport']) ?? 'tunnel',
+    tunnelFallback: values.yesno('tunnel_fallback') ?? true,
+    shortSha256: values.yesno('sha256_96') ?? false,
     lifetime: readLifetime(section, values, findings),
     startAction,
     dpdAction: values.choice('dpd_action', ['clear', 'trap', 'restart']) ?? 'clear',
@@ -39,12 +40,38 @@ export function readChild(section: Section, version: Connection['version'], find
     mss: values.size('mss', ['auto', 'no']) ?? 'auto',
     where: new Map([['', section.place], ...places(section)]),
   };
+  if (child.replayWindow === 0 && child.offers.some(hasEsn)) {
+    values.error(
+      'replay_window',
+      'it cannot be 0 with "esn": who does not follow the numbers cannot know their upper half',
+    );
+  }
+  return child;
+}
+
+/** RFC 4303 §3.4.3: a receiver can only infer the upper half by keeping a window. */
+function hasEsn({ transforms }: Offer): boolean {
+  return transforms.some(({ type, id }) => type === TRANSFORM.ESN && id === ESN.YES);
+}
+
+/** A child has one protocol: ESP, unless something is written for AH. */
+function readProposals(values: Values, version: Connection['version']): Pick<Child, 'protocol' | 'offers'> {
+  if (values.text('ah_proposals') === '') {
+    return { protocol: 'esp', offers: readOffers(values, 'esp_proposals', 'esp', version) };
+  }
+  if (values.isSet('esp_proposals')) {
+    values.error(
+      'ah_proposals',
+      'it cannot stand beside esp_proposals: a child has AH or ESP; write one child for each',
+    );
+  }
+  return { protocol: 'ah', offers: readOffers(values, 'ah_proposals', 'ah', version) };
 }
 
 export function readOffers(
   values: Values,
-  key: 'proposals' | 'esp_proposals',
-  protocol: 'ike' | 'esp',
+  key: 'proposals' | 'esp_proposals' | 'ah_proposals',
+  protocol: ProposalProtocol,
   version: Connection['version'],
 ): readonly Offer[] {
   const text = values.text(key);

@@ -7,6 +7,7 @@ import { RETRANSMIT, RETRANSMIT_HUAWEI } from '../ike/connection.ts';
 import { parseIdentityPattern } from '../ike/identity.ts';
 import { readChild, readOffers } from './children.ts';
 import type { Findings } from './error.ts';
+import { checkModes } from './modes.ts';
 import { accepted, type Parsed, parseAddress, refused, wrongIdentity } from './schema.ts';
 import type { Section } from './settings.ts';
 import { places, Values } from './values.ts';
@@ -23,17 +24,20 @@ export function readConnection(section: Section, findings: Findings): Connection
   const children = [...(section.sections.get('children')?.sections.values() ?? [])].map((child) =>
     readChild(child, version, findings),
   );
+  const localAddrs = readAddresses(values, 'local_addrs');
+  const encap = values.choice('encap', ['auto', 'yes', 'no']) === 'yes' ? 'yes' : 'auto';
   warnIfUncallable(section.name, children, remoteAddrs, findings);
+  checkModes(children, { localAddrs, remoteAddrs, encap }, findings);
   return {
     name: section.name,
     version,
-    localAddrs: readAddresses(values, 'local_addrs'),
+    localAddrs,
     remoteAddrs,
     remotePort: values.integer('remote_port') ?? 500,
     offers: readOffers(values, 'proposals', 'ike', version),
     localId: local?.kind === 'is' ? local.id : undefined,
     remoteId: remote ?? { kind: 'any' },
-    encap: values.choice('encap', ['auto', 'yes', 'no']) === 'yes' ? 'yes' : 'auto',
+    encap,
     fragmentation: values.choice('fragmentation', ['yes', 'accept', 'force', 'no']) ?? 'yes',
     fragmentSize: values.integer('fragment_size') ?? 1280,
     childless: values.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? 'allow',

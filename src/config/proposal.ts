@@ -22,9 +22,6 @@ export type Proposals =
       readonly near: readonly string[];
     };
 
-/** `esn` is read, but only 32-bit sequence numbers are offered until the data path counts in 64. */
-const OFFER_ESN = false;
-
 /** The proposal's number is one byte, and no peer reads this many. */
 const MOST = 64;
 
@@ -168,10 +165,10 @@ function impliedPrfs(integs: readonly Transform[]): Transform[] {
   });
 }
 
+/** As written, most wanted first; 32-bit numbers where nothing is. */
 function sequenceNumbers(transforms: readonly Transform[]): Transform[] {
   const written = ofType(transforms, TRANSFORM.ESN);
-  const offered = written.filter(({ id }) => OFFER_ESN || id === ESN.NO);
-  return offered.length > 0 ? offered : [{ type: TRANSFORM.ESN, id: ESN.NO }];
+  return written.length > 0 ? written : [{ type: TRANSFORM.ESN, id: ESN.NO }];
 }
 
 function ofType(transforms: readonly Transform[], type: number): Transform[] {

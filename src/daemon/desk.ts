@@ -226,23 +226,19 @@ export class Desk implements Gateway {
       reauthIn: until(state.reauthAt, now),
       tasksQueued: state.queue.map(taskName),
       tasksActive: state.task ? [taskName(state.task)] : [],
-      children: state.children
-        .filter((child) => child.stage !== 'lingering')
-        .map((child) => this.#child(child, state.conn, now)),
+      children: state.children.filter((child) => child.stage !== 'lingering').map((child) => this.#child(child, now)),
     };
   }
 
-  #child(child: Child, conn: string, now: Millis): ChildStatus {
-    const life = this.#gateway.lives.get(conn);
-    const config = life?.conn.children.find((one) => one.name === child.name);
+  #child(child: Child, now: Millis): ChildStatus {
     const stats: Partial<SaStats> = this.#gateway.forwarder.plane.stats(child.id) ?? {};
     return {
       id: child.id,
       name: child.name,
       reqid: child.reqid,
       state: CHILD_STATES[child.stage],
-      mode: config?.mode ?? 'tunnel',
-      protocol: config?.protocol ?? 'esp',
+      mode: child.mode,
+      protocol: child.protocol,
       udp: this.#gateway.endpoint.sessionOfChild(child.id)?.udp ?? false,
       spiIn: child.spiIn,
       spiOut: child.spiOut,

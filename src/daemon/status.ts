@@ -1,6 +1,7 @@
 // What the gateway tells about itself: the values behind `list-sas`, `status` and, later, the metrics.
 
 import type { SocketAddress } from '../bytes/ip.ts';
+import type { Mode, Protocol } from '../ike/connection.ts';
 import type { Reason } from '../ike/reason.ts';
 import type { Transform } from '../ike/wire/payload.ts';
 import type { Selector } from '../ike/wire/ts.ts';
@@ -17,8 +18,8 @@ export interface ChildStatus {
   readonly name: string;
   readonly reqid: number;
   readonly state: ChildState;
-  readonly mode: 'tunnel' | 'transport';
-  readonly protocol: 'esp' | 'ah';
+  readonly mode: Mode;
+  readonly protocol: Protocol;
   readonly udp: boolean;
   readonly spiIn: number;
   readonly spiOut: number;

@@ -61,6 +61,10 @@ export interface Lifetime {
   readonly randPackets: number;
 }
 
+export type Mode = 'tunnel' | 'transport';
+
+export type Protocol = 'esp' | 'ah';
+
 /** Which way the DSCP is copied: to the outer header, from it, both or neither. */
 export type CopyDscp = 'out' | 'in' | 'yes' | 'no';
 
@@ -73,8 +77,13 @@ export interface Child {
   /** Empty or with a `dynamic` entry: the IKE address of that side. */
   readonly localTs: readonly SelectorSource[];
   readonly remoteTs: readonly SelectorSource[];
-  readonly mode: 'tunnel' | 'transport';
-  readonly protocol: 'esp' | 'ah';
+  /** What is asked for, and given to who asks. */
+  readonly mode: Mode;
+  /** Tunnel mode will do where the peer does not take transport mode. */
+  readonly tunnelFallback: boolean;
+  readonly protocol: Protocol;
+  /** HMAC-SHA2-256 is cut to 96 bits, as before RFC 4868: the peer does so too, and neither says it. */
+  readonly shortSha256: boolean;
   readonly lifetime: Lifetime;
   readonly startAction: 'none' | 'start' | 'trap';
   readonly dpdAction: 'clear' | 'trap' | 'restart';

@@ -3,7 +3,7 @@
 
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { KeyPair, ProtectionKeys } from '../crypto/types.ts';
-import type { CopyDscp, Millis, Mss } from './connection.ts';
+import type { CopyDscp, Millis, Mode, Mss, Protocol } from './connection.ts';
 import type { Reason } from './reason.ts';
 import type { Selector } from './wire/ts.ts';
 
@@ -12,6 +12,7 @@ export type SessionId = number;
 /** One direction of a child SA as the data plane needs it. */
 export interface SaKeys {
   readonly spi: number;
+  /** With AH `encr` is 0 and `encrKey` empty. */
   readonly keys: ProtectionKeys;
 }
 
@@ -24,8 +25,9 @@ export interface ChildSa {
   readonly child: string;
   /** The same for every SA that serves one child's policy. */
   readonly reqid: number;
-  readonly protocol: 'esp' | 'ah';
-  readonly mode: 'tunnel' | 'transport';
+  readonly protocol: Protocol;
+  /** As negotiated, which need not be as configured. */
+  readonly mode: Mode;
   readonly inbound: SaKeys;
   readonly outbound: SaKeys;
   readonly esn: boolean;

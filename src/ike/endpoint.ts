@@ -17,6 +17,7 @@ import { Timers } from './timers.ts';
 import { deleteChild, expireChild, findChild, rekeyChild, replaceBy, wanted } from './v2/children.ts';
 import { Doorman } from './v2/doorman.ts';
 import { deadline, tick } from './v2/life.ts';
+import { relocate } from './v2/move.ts';
 import { Session } from './v2/session.ts';
 import { blank, type ChildState, type SessionState } from './v2/state.ts';
 import type { World } from './v2/world.ts';
@@ -222,7 +223,7 @@ export class Endpoint {
     this.#withChild(now, id, (session) => {
       const { state } = session;
       const soon = state.lastMove !== undefined && now - state.lastMove < MOVE_INTERVAL;
-      if (state.natRemote && !soon && state.phase === 'established') session.relocate(now, state.local, from);
+      if (state.natRemote && !soon && state.phase === 'established') relocate(session, now, state.local, from);
     });
     return this.#done();
   }

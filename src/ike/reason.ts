@@ -22,6 +22,8 @@ export type ReasonCode =
   | 'no-psk'
   | 'unknown-id'
   | 'ts-mismatch'
+  | 'mode-mismatch'
+  | 'ah-nat'
   | 'single-pair'
   | 'no-additional-sas'
   | 'temporary-failure'

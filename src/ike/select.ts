@@ -161,7 +161,7 @@ export function transformsOf({ encr, keyBits, integ, prf, ke }: Suite): Transfor
   const sized = keyBits !== undefined && (algorithmOf({ type: TRANSFORM.ENCR, id: encr })?.keySizes.length ?? 0) > 0;
   const optional = (type: number, id: number): Transform[] => (id === 0 ? [] : [{ type, id }]);
   return [
-    { type: TRANSFORM.ENCR, id: encr, ...(sized ? { keyBits } : {}) },
+    ...optional(TRANSFORM.ENCR, encr).map((cipher) => (sized ? { ...cipher, keyBits } : cipher)),
     ...optional(TRANSFORM.INTEG, integ),
     ...optional(TRANSFORM.PRF, prf),
     ...optional(TRANSFORM.KE, ke),

@@ -8,8 +8,8 @@ import type { Reason } from './reason.ts';
 import { selectProposal } from './select.ts';
 import { algorithmOf, keywordOf, kindOf, type TransformKind, transformName } from './transforms.ts';
 import { formatSelector } from './ts.ts';
-import { PROTOCOL } from './wire/constants.ts';
-import type { Identity, Proposal } from './wire/payload.ts';
+import { PROTOCOL, TRANSFORM } from './wire/constants.ts';
+import type { Identity, Proposal, Transform } from './wire/payload.ts';
 import type { Selector } from './wire/ts.ts';
 
 /** Why one (ours, theirs) pairing of proposals failed: enough to tell the operator what to change. */
@@ -96,18 +96,30 @@ function textAndRemedy({
   }
   const [first] = near;
   const proposal = theirs.find((candidate) => candidate.number === first?.theirs);
-  if (!first || !proposal) {
-    return {
-      text: `the peer offers no ${name} proposal that we could compare`,
-      remedy: `have the peer offer one of ${ours}`,
-    };
-  }
+  if (!first || !proposal) return otherProtocol(name, option, ours, theirs);
   const differences = near.map(
     (miss) => `${KIND_NAMES[miss.kind]}: we want ${list(miss.want)}, the peer ${list(miss.got)}`,
   );
   return {
     text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${differences.join('; ')}`,
     remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours] }),
+  };
+}
+
+/** Nothing that the peer offers is for our protocol: most likely the one has ESP and the other AH. */
+function otherProtocol(name: string, option: string, ours: string, theirs: readonly Proposal[]) {
+  const protocols = [...new Set(theirs.map(({ protocol }) => protocol))];
+  const names = protocols.flatMap((protocol) => PROTOCOL_NAMES.get(protocol) ?? []);
+  const instead = protocols.find((protocol) => protocol === PROTOCOL.ESP || protocol === PROTOCOL.AH);
+  if (instead === undefined || names.includes(name)) {
+    return {
+      text: `the peer offers no ${name} proposal that we could compare`,
+      remedy: `have the peer offer one of ${ours}`,
+    };
+  }
+  return {
+    text: `the peer offers ${names.join(' and ')}, and we want ${name}`,
+    remedy: `write \`${optionOf(instead)}\` in place of ${option}, or have the peer offer ${name} with ${ours}`,
   };
 }
 
@@ -137,13 +149,24 @@ function remedy(
 
 /** A keyword for every type of the proposal, `undefined` among them where nothing of a type is implemented. */
 function wordsOf(theirs: Proposal, protocol: number): (string | undefined)[] {
-  const kinds: TransformKind[] = protocol === PROTOCOL.IKE ? ['encr', 'prf', 'integ', 'ke'] : ['encr', 'integ', 'ke'];
+  const kinds: TransformKind[] =
+    protocol === PROTOCOL.IKE ? ['encr', 'prf', 'integ', 'ke'] : ['encr', 'integ', 'ke', 'esn'];
+  // What is 0 is none of its kind, which no word needs to say.
   return kinds
-    .filter((kind) => theirs.transforms.some((transform) => kindOf(transform.type) === kind && transform.id !== 0))
+    .filter((kind) => {
+      const some = theirs.transforms.filter((transform) => kindOf(transform.type) === kind);
+      return kind === 'esn' ? some.length > 0 && some.every(isNotNone) : some.some(isNotNone);
+    })
     .map((kind) => wordIn(theirs, kind));
 }
 
+function isNotNone({ id }: Transform): boolean {
+  return id !== 0;
+}
+
 function wordIn(theirs: Proposal, kind: TransformKind): string | undefined {
+  // Who leaves it out has 32 bits (see `select.ts`).
+  if (kind === 'esn' && !theirs.transforms.some(({ type }) => type === TRANSFORM.ESN)) return 'noesn';
   const words = theirs.transforms
     .filter((transform) => kindOf(transform.type) === kind)
     .map((transform) => ({ word: keywordOf(transform), weak: algorithmOf(transform)?.weak }));

@@ -164,9 +164,7 @@ test('what would change security or traffic is refused by name', () => {
   ];
   for (const [line, text] of refused) assert.equal(inConnection(line), `gw.conf:2:1: ${text}`);
   const child: readonly (readonly [string, string])[] = [
-    ['ah_proposals = sha256', '1: option "ah_proposals" is refused: AH is not supported yet'],
-    ['sha256_96 = yes', '1: option "sha256_96" is refused: not supported yet'],
-    ['mode = transport', '8: mode: transport mode is not supported yet'],
+    ['mode = transport_proxy', '8: mode: transport mode for others is not supported yet'],
     ['mode = pass', '8: mode: policies that let traffic pass in the clear are not supported yet'],
     ['mark_in = 42', '1: option "mark_in" is refused: no kernel IPsec is involved'],
     ['updown = /bin/true', '1: option "updown" is refused: scripts are not supported yet'],
@@ -177,6 +175,58 @@ test('what would change security or traffic is refused by name', () => {
   assert.equal(inConnection('version = 1'), 'gw.conf:2:11: version: IKEv1 is not supported yet');
   assert.equal(inConnection('aggressive = yes'), 'gw.conf:2:14: aggressive: Aggressive Mode is not supported yet');
   assert.match(inChild('ipcomp = maybe'), /^gw\.conf:2:10: ipcomp: "maybe" is neither yes nor no$/);
+});
+
+test('AH stands for itself, without ESP, encryption or UDP', () => {
+  assert.equal(
+    inChild('ah_proposals = sha256-modp2048, aes128-sha256'),
+    'gw.conf:2:33: ah_proposals: AH does not encrypt: "aes128" has no place in it',
+  );
+  assert.equal(
+    inChild('  ah_proposals = x25519'),
+    'gw.conf:2:18: ah_proposals: "x25519" names no integrity algorithm, which AH needs',
+  );
+  assert.match(inChild('ah_proposals = sah256'), /^gw\.conf:2:16: ah_proposals: .*; did you mean "sha256"/);
+  assert.equal(
+    inChild('esp_proposals = aes128gcm16\n ah_proposals = sha256'),
+    'gw.conf:3:17: ah_proposals: it cannot stand beside esp_proposals: a child has AH or ESP; write one child for each',
+  );
+  assert.equal(
+    only(
+      'connections { c {\nencap = yes\nlocal { auth = psk }\nremote { auth = psk }\nchildren { a {\n  ah_proposals = sha256 } } } }',
+    ),
+    'gw.conf:6:3: ah_proposals: AH does not go in UDP, which "encap = yes" asks for',
+  );
+});
+
+test('extended sequence numbers need a replay window', () => {
+  for (const line of ['esp_proposals = aes128gcm16-esn-noesn', 'ah_proposals = sha256-esn']) {
+    assert.match(inChild(`${line}\nreplay_window = 0`), /^gw\.conf:3:17: replay_window: it cannot be 0 with "esn": /);
+  }
+});
+
+test('transport mode is for the two gateways', () => {
+  const hosts = (local: string, remote: string, child: string) =>
+    only(
+      `connections { c {\nlocal_addrs = ${local}\nremote_addrs = ${remote}\nlocal { auth = psk }\nremote { auth = psk }\nchildren { n { mode = transport\n${child}\n} } } }`,
+    );
+  assert.equal(
+    hosts('192.0.2.1', '198.51.100.1', 'local_ts = 10.1.0.0/16'),
+    'gw.conf:7:1: local_ts: in transport mode it is for the gateway itself, and no address of local_addrs lies in it; leave it out',
+  );
+  assert.equal(
+    hosts('%any', '198.51.100.1, 198.51.100.64-198.51.100.80', 'local_ts = 10.1.0.0/16\nremote_ts = 198.51.100.96/28'),
+    'gw.conf:8:1: remote_ts: in transport mode it is for the gateway itself, and no address of remote_addrs lies in it; leave it out',
+  );
+  assert.match(hosts('%any', 'fd00::1', 'remote_ts = 10.2.0.0/16'), /^gw\.conf:7:1: remote_ts: /);
+  assert.equal(
+    inChild('tunel_fallback = no'),
+    'gw.conf:2:1: unknown option "tunel_fallback"; did you mean "tunnel_fallback"?',
+  );
+  assert.equal(
+    inChild('mode = tansport'),
+    'gw.conf:2:8: mode: "tansport" is none of tunnel, transport, transport_proxy, beet, iptfs, pass, drop; did you mean "transport"?',
+  );
 });
 
 test('authentication other than by pre-shared key is refused, also when it is the default', () => {

@@ -62,9 +62,13 @@ test('ESP without a group has no PFS, and without a word on sequence numbers the
   assert.deepEqual(names('null-sha256', 'esp'), ['NULL/HMAC_SHA2_256_128/NO_EXT_SEQ']);
 });
 
-test('extended sequence numbers are read but not offered yet', () => {
-  assert.deepEqual(names('aes128-sha256-esn', 'esp'), ['AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ']);
-  assert.deepEqual(names('aes128-sha256-noesn-esn', 'esp'), ['AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ']);
+test('extended sequence numbers are offered as they are written, most wanted first', () => {
+  assert.deepEqual(names('aes128-sha256-esn', 'esp'), ['AES_CBC_128/HMAC_SHA2_256_128/EXT_SEQ']);
+  assert.deepEqual(names('aes128gcm16-esn-noesn', 'esp'), ['AES_GCM_16_128/EXT_SEQ/NO_EXT_SEQ']);
+  assert.deepEqual(names('noesn-aes128-sha256-esn', 'esp'), ['AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ/EXT_SEQ']);
+  assert.deepEqual(names('sha256-esn', 'ah'), ['HMAC_SHA2_256_128/EXT_SEQ']);
+  for (const protocol of ['esp', 'ah'] as const)
+    for (const text of names('default', protocol)) assert.match(text, /\/NO_EXT_SEQ$/);
 });
 
 test('AH has integrity and nothing else', () => {

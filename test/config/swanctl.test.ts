@@ -9,6 +9,7 @@ import { parseSettings } from '../../src/config/settings.ts';
 import { loadConnection, loadSwanctl } from '../../src/config/swanctl.ts';
 import { type AddressPattern, type Connection, RETRANSMIT, RETRANSMIT_HUAWEI } from '../../src/ike/connection.ts';
 import { describeIdentity, formatIdentity } from '../../src/ike/identity.ts';
+import { transformName } from '../../src/ike/transforms.ts';
 
 const GATEWAY = `# The gateway of the branch office
 connections {
@@ -204,6 +205,26 @@ test('what is not written has the default of the reference', () => {
   assert.deepEqual(
     [child?.mode, child?.protocol, child?.startAction, child?.dpdAction, child?.closeAction, child?.replayWindow],
     ['tunnel', 'esp', 'none', 'clear', 'none', 128],
+  );
+});
+
+test('a child of AH, in transport mode, with extended sequence numbers', () => {
+  const [child] = connection(
+    'local_addrs = 192.0.2.1\nremote_addrs = 192.0.2.0/24',
+    'ah_proposals = sha256-esn-noesn, sha1\nmode = transport\ntunnel_fallback = no\nsha256_96 = yes\nremote_ts = 192.0.2.9[gre]',
+  ).children;
+  assert.deepEqual(
+    [child?.protocol, child?.mode, child?.tunnelFallback, child?.shortSha256],
+    ['ah', 'transport', false, true],
+  );
+  assert.deepEqual(
+    child?.offers.map(({ transforms }) => transforms.map(transformName).join('/')),
+    ['HMAC_SHA2_256_128/EXT_SEQ/NO_EXT_SEQ', 'HMAC_SHA1_96/NO_EXT_SEQ'],
+  );
+  const [plain] = connection('', 'mode = transport').children;
+  assert.deepEqual(
+    [plain?.protocol, plain?.mode, plain?.tunnelFallback, plain?.shortSha256],
+    ['esp', 'transport', true, false],
   );
 });
 

@@ -1,6 +1,7 @@
 // Whether two gateways have come to rest, and hold the same SAs.
 
 import { hex } from '../../src/bytes/bytes.ts';
+import type { ProtectionKeys } from '../../src/crypto/types.ts';
 import type { Session } from '../../src/ike/v2/session.ts';
 import type { ChildState } from '../../src/ike/v2/state.ts';
 import type { Pair, Side } from './pair.ts';
@@ -36,11 +37,11 @@ export function disagreement({ left, right }: Pair): string | undefined {
 function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
   const { keys, spiI, spiR } = state;
   const sas = new Map(plane.sas.map((sa) => [sa.id, sa]));
-  const one = ({ id, name, spiIn, spiOut }: ChildState) => {
+  const one = ({ id, name, protocol, mode, suite, spiIn, spiOut }: ChildState) => {
     const sa = sas.get(id);
-    const into = `${spiIn} ${hex(sa?.inbound.keys.encrKey ?? new Uint8Array(0))}`;
-    const out = `${spiOut} ${hex(sa?.outbound.keys.encrKey ?? new Uint8Array(0))}`;
-    return `  ${name} ${mirror ? `${out} ${into}` : `${into} ${out}`}`;
+    const into = `${spiIn} ${text(sa?.inbound.keys)}`;
+    const out = `${spiOut} ${text(sa?.outbound.keys)}`;
+    return `  ${name} ${protocol} ${mode} ${suite.esn} ${mirror ? `${out} ${into}` : `${into} ${out}`}`;
   };
   const children = state.children
     .filter(({ stage }) => stage !== 'lingering')
@@ -48,4 +49,8 @@ function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
     .sort();
   const secret = keys ? hex(keys.skD) : '';
   return [`${hex(spiI)} ${hex(spiR)} ${secret}`, ...children].join('\n');
+}
+
+function text(keys: ProtectionKeys | undefined): string {
+  return keys ? `${hex(keys.encrKey)}${hex(keys.integKey)}` : 'nothing';
 }

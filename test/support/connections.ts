@@ -18,7 +18,7 @@ import type { SideOptions } from './pair.ts';
 export const LEFT_IP = '192.0.2.1';
 export const RIGHT_IP = '192.0.2.2';
 
-export function offers(text: string, protocol: 'ike' | 'esp'): readonly Offer[] {
+export function offers(text: string, protocol: 'ike' | 'esp' | 'ah'): readonly Offer[] {
   const parsed = parseProposals(text, protocol, 2);
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.offers;
@@ -56,7 +56,9 @@ export function child(over: Partial<Child> = {}): Child {
     localTs: selectors('10.1.0.0/24'),
     remoteTs: selectors('10.2.0.0/24'),
     mode: 'tunnel',
+    tunnelFallback: true,
     protocol: 'esp',
+    shortSha256: false,
     lifetime: { rekeyTime: 3_600_000, lifeTime: 3_960_000, randTime: 0, ...NO_LIMIT },
     startAction: 'none',
     dpdAction: 'clear',

@@ -7,6 +7,7 @@ import { formatSelector } from '../../src/ike/ts.ts';
 
 export interface Packet {
   readonly spi: number;
+  /** Keys, protocol, mode: how it was protected. */
   readonly key: string;
 }
 
@@ -43,19 +44,19 @@ export class Plane {
   #install(sa: ChildSa): void {
     if (this.#sas.has(sa.id)) this.faults.push(`child ${sa.id} installed twice`);
     if (this.#bySpi.has(sa.inbound.spi)) this.faults.push(`SPI ${sa.inbound.spi} is in use`);
-    const [inbound, outbound] = [this.#fresh(sa.inbound), this.#fresh(sa.outbound)];
+    const [inbound, outbound] = [this.#fresh(sa, sa.inbound), this.#fresh(sa, sa.outbound)];
     const installed = { sa, policy: policy(sa), inbound, outbound };
     this.#sas.set(sa.id, installed);
     this.#bySpi.set(sa.inbound.spi, installed);
     if (sa.active) this.#activate(sa.id);
   }
 
-  #fresh({ keys, spi }: SaKeys): string {
-    const key = hex(keys.encrKey);
-    const both = `${key}${hex(keys.integKey)}`;
+  /** What both ends must have alike, for one to understand the other. */
+  #fresh({ protocol, mode, esn }: ChildSa, { keys, spi }: SaKeys): string {
+    const both = `${hex(keys.encrKey)} ${hex(keys.integKey)}`;
     if (this.#keys.has(both)) this.faults.push(`the keys of SPI ${spi} were used before`);
     this.#keys.add(both);
-    return key;
+    return `${protocol} ${mode}${esn ? ' esn' : ''} ${keys.encr} ${keys.integ} ${both}`;
   }
 
   #activate(id: number): void {

@@ -104,6 +104,8 @@ function matching(from: Side, exchange: ExchangeName, isResponse: boolean, holdi
   };
 }
 
+const PROTOCOLS = ['nothing', 'IKE', 'AH', 'ESP'];
+
 /** What a message holds, payload by payload: `N(REKEY_SA)`, `SA(ESP)`, `Nonce`. */
 export function words(payloads: readonly Payload[]): string[] {
   return payloads.map((payload) => {
@@ -111,9 +113,9 @@ export function words(payloads: readonly Payload[]): string[] {
       case 'N':
         return `N(${notifyName(payload.kind)})`;
       case 'SA':
-        return `SA(${payload.proposals[0]?.protocol === 1 ? 'IKE' : 'ESP'})`;
+        return `SA(${PROTOCOLS[payload.proposals[0]?.protocol ?? 0]})`;
       case 'D':
-        return `D(${payload.protocol === 1 ? 'IKE' : 'ESP'})`;
+        return `D(${PROTOCOLS[payload.protocol]})`;
       case 'unknown':
         return `unknown(${payload.id})`;
       default:

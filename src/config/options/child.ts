@@ -27,17 +27,27 @@ const MARK: Extra = { neutral: ['0/0', '0/0x0', '0x0/0x0'] };
 export const CHILDREN: readonly Option[] = [
   has(`${CONN}.children`, section, '', 'The tunnels of the connection, each in a section of its own.'),
   has(CHILD, section, '', 'A tunnel: one CHILD_SA, with its traffic selectors and keys.'),
-  refuses(`${CHILD}.ah_proposals`, proposals, '', 'Algorithms for AH.', `AH is ${NOT_YET}`),
+  has(
+    `${CHILD}.ah_proposals`,
+    proposals,
+    '',
+    'Algorithms for AH, which then takes the place of ESP: packets are authenticated, not encrypted. Never through a NAT.',
+  ),
   has(
     `${CHILD}.esp_proposals`,
     proposals,
     'default',
-    'Algorithms for ESP; with a group, keys are renewed with it (PFS).',
+    'Algorithms for ESP; with a group, keys are renewed with it (PFS); with esn, packets are counted in 64 bits.',
     {
       example: 'aes256gcm16-ecp384, aes128gcm16',
     },
   ),
-  refuses(`${CHILD}.sha256_96`, yesno, 'no', 'HMAC-SHA-256 cut to 96 bits, as some old devices do.', NOT_YET),
+  has(
+    `${CHILD}.sha256_96`,
+    yesno,
+    'no',
+    'Cut HMAC-SHA-256 to 96 bits, as some old devices do without saying so; the peer must do the same.',
+  ),
   has(`${CHILD}.local_ts`, selectors, 'dynamic', 'What is behind us; dynamic is our own address.', {
     example: '10.1.0.0/16',
   }),
@@ -69,17 +79,23 @@ export const CHILDREN: readonly Option[] = [
     `${CHILD}.mode`,
     choice(['tunnel', 'transport', 'transport_proxy', 'beet', 'iptfs', 'pass', 'drop']),
     'tunnel',
-    'Tunnel mode, the only one so far.',
+    'tunnel: for the networks of both sides; transport: for the two gateways alone, without another IP header.',
     {
       refuses: [
-        ['transport', `transport mode is ${NOT_YET}`],
-        ['transport_proxy', `transport mode is ${NOT_YET}`],
+        ['transport_proxy', `transport mode for others is ${NOT_YET}`],
         ['beet', `BEET mode is ${NOT_YET}`],
         ['iptfs', `IP-TFS is ${NOT_YET}`],
         ['pass', `policies that let traffic pass in the clear are ${NOT_YET}`],
         ['drop', `policies that drop traffic are ${NOT_YET}`],
       ],
     },
+  ),
+  has(
+    `${CHILD}.tunnel_fallback`,
+    yesno,
+    'yes',
+    'With mode = transport: take tunnel mode from a peer that does not want transport mode; no refuses the child.',
+    OWN,
   ),
   refuses(`${CHILD}.policies`, yesno, 'yes', 'Send traffic through the child by its selectors.', NOT_YET),
   ignores(`${CHILD}.policies_fwd_out`, yesno, 'no', 'Install outbound forward policies.', NO_KERNEL),

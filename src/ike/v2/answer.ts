@@ -1,19 +1,16 @@
 // Answering the peer's requests for children: in IKE_AUTH and in CREATE_CHILD_SA, new ones and rekeyings. RFC 7296
-// §1.3.1, §1.3.3, §2.8, §2.9, §2.25.1.
+// §1.3.1, §1.3.3, §2.8, §2.25.1. Which child is meant is found in `choose.ts`.
 
 import type { SocketAddress } from '../../bytes/ip.ts';
-import type { Child, Millis } from '../connection.ts';
+import type { Millis } from '../connection.ts';
 import type { Answer } from '../effects.ts';
-import type { Reason } from '../reason.ts';
-import { type Selection, selectProposal, withPreferredGroup } from '../select.ts';
-import { narrow, resolveTs } from '../ts.ts';
-import { reasonNoProposal, reasonTs } from '../why.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/payload.ts';
-import type { Selector } from '../wire/ts.ts';
-import { announce, findChild, install, spiBytes, spiNumber } from './children.ts';
-import { childFailed, closeDuplicate, copy } from './create.ts';
+import { announce, childFailed, findChild, install, spiBytes, spiNumber } from './children.ts';
+import { type Chosen, choose } from './choose.ts';
+import { closeDuplicate } from './create.ts';
 import { badKeyExchange } from './init.ts';
+import { isNamed, namedSas } from './named.ts';
 import { find, need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { ChildState, Incoming } from './state.ts';
@@ -21,21 +18,8 @@ import { respond } from './window.ts';
 
 /** SECURITY D: children of one IKE SA. */
 const MAX_CHILDREN = 256;
-/** Pairs of selectors in a child, unless it is configured with more: each is a policy, and the peer may name 65 025. */
-const MAX_PAIRS = 256;
 
 type IncomingCreate = Extract<Incoming, { kind: 'create' }>;
-
-type Choice =
-  | { readonly ok: true; readonly chosen: Chosen }
-  | { readonly ok: false; readonly kind: number; readonly child: string; readonly reason: Reason };
-
-interface Chosen {
-  readonly child: string;
-  readonly selection: Extract<Selection, { ok: true }>;
-  readonly localTs: readonly Selector[];
-  readonly remoteTs: readonly Selector[];
-}
 
 /** The child's payloads in the answer to IKE_AUTH; a refusal leaves the IKE SA standing. */
 export function answerFirstChild(session: Session, now: Millis, payloads: readonly Payload[]): Payload[] {
@@ -55,11 +39,22 @@ export function answerFirstChild(session: Session, now: Millis, payloads: readon
     active: true,
   });
   announce(session, child);
-  return [{ tag: 'SA', proposals: [echoed(chosen.selection, spiIn)] }, ...selectors(chosen)];
+  if (chosen.disagreement) session.note(chosen.disagreement);
+  return [
+    ...modeOf(chosen),
+    { tag: 'SA', proposals: [{ ...taken(chosen), spi: spiBytes(spiIn) }] },
+    ...selectors(chosen),
+  ];
 }
 
-function echoed(selection: Extract<Selection, { ok: true }>, spi: number): Proposal {
-  return { number: selection.number, protocol: PROTOCOL.ESP, spi: spiBytes(spi), transforms: selection.chosen };
+/** The proposal that we take, as the peer wrote it, with one transform of each type. */
+function taken({ protocol, selection }: Chosen): Proposal {
+  const { number, spi, chosen } = selection;
+  return { number, protocol: protocolId(protocol), spi: spi.slice(), transforms: chosen };
+}
+
+function modeOf({ mode }: Pick<Chosen, 'mode'>): Payload[] {
+  return mode === 'transport' ? [notify(NOTIFY.USE_TRANSPORT_MODE)] : [];
 }
 
 /** The roles in TSi and TSr are those of the exchange: its initiator is the peer. */
@@ -77,10 +72,12 @@ function installChosen(
   spiIn: number,
   secrets: { nonceI: Uint8Array; nonceR: Uint8Array; shared: Uint8Array | undefined; active: boolean },
 ): ChildState {
-  const { child, selection, localTs, remoteTs } = chosen;
+  const { child, protocol, mode, selection, localTs, remoteTs } = chosen;
   const spiOut = spiNumber(selection.spi);
   return install(session, now, {
     name: child,
+    protocol,
+    mode,
     suite: selection.suite,
     spiIn,
     spiOut,
@@ -91,101 +88,6 @@ function installChosen(
   });
 }
 
-// --- choosing --------------------------------------------------------------------------------------------------------
-
-interface Candidate {
-  readonly config: Child;
-  readonly localTs: readonly Selector[];
-  readonly remoteTs: readonly Selector[];
-  readonly whole: boolean;
-}
-
-/** The child that the selectors fit best, then the proposals. A rekeying keeps to the child that it replaces. */
-function choose(session: Session, payloads: readonly Payload[], first: boolean, old: ChildState | undefined): Choice {
-  const { proposals } = need(payloads, 'SA');
-  const tsi = copy(need(payloads, 'TSi').selectors);
-  const tsr = copy(need(payloads, 'TSr').selectors);
-  const ke = first ? undefined : find(payloads, 'KE');
-  const fitting = candidates(session, tsi, tsr, old);
-  const [best] = fitting;
-  if (!best) return noSelectors(session, tsi, tsr, old);
-  for (const { config, localTs, remoteTs } of fitting) {
-    const offers = ke ? withPreferredGroup(config.offers, ke.group) : config.offers;
-    const selection = selectProposal(offers, proposals, { protocol: PROTOCOL.ESP, omitKe: first });
-    if (!selection.ok || selection.spi.length !== 4 || spiNumber(selection.spi) < 256) continue;
-    return { ok: true, chosen: { child: config.name, selection, localTs, remoteTs } };
-  }
-  const where = best.config.where.get('esp_proposals') ?? best.config.where.get('');
-  return {
-    ok: false,
-    kind: NOTIFY.NO_PROPOSAL_CHOSEN,
-    child: best.config.name,
-    reason: reasonNoProposal({
-      offers: best.config.offers,
-      theirs: proposals,
-      protocol: PROTOCOL.ESP,
-      ...(where ? { where } : {}),
-      by: 'us',
-    }),
-  };
-}
-
-function candidates(
-  session: Session,
-  tsi: readonly Selector[],
-  tsr: readonly Selector[],
-  old: ChildState | undefined,
-): Candidate[] {
-  const { conn, state } = session;
-  const found: Candidate[] = [];
-  for (const config of conn.children) {
-    if (old && config.name !== old.name) continue;
-    const ours = resolveTs(config.localTs, state.local.ip);
-    const theirs = resolveTs(config.remoteTs, state.remote.ip);
-    const localTs = narrow(ours, tsr);
-    const remoteTs = narrow(theirs, tsi);
-    if (localTs.length === 0 || remoteTs.length === 0) continue;
-    const whole = sameSet(localTs, tsr) && sameSet(remoteTs, tsi);
-    found.push({ config, ...bounded(localTs, remoteTs, Math.max(MAX_PAIRS, ours.length * theirs.length)), whole });
-  }
-  return [...found.filter(({ whole }) => whole), ...found.filter(({ whole }) => !whole)];
-}
-
-/** As many of them as make no more than `most` pairs: narrowing may leave out what it likes (RFC 7296 §2.9). */
-function bounded(localTs: readonly Selector[], remoteTs: readonly Selector[], most: number) {
-  if (localTs.length * remoteTs.length <= most) return { localTs, remoteTs };
-  const root = Math.floor(Math.sqrt(most));
-  const local = localTs.slice(0, Math.max(root, Math.floor(most / remoteTs.length)));
-  return { localTs: local, remoteTs: remoteTs.slice(0, Math.floor(most / local.length)) };
-}
-
-function sameSet(a: readonly Selector[], b: readonly Selector[]): boolean {
-  return a.length === b.length && narrow(a, b).length === a.length && narrow(b, a).length === b.length;
-}
-
-function noSelectors(
-  session: Session,
-  tsi: readonly Selector[],
-  tsr: readonly Selector[],
-  old: ChildState | undefined,
-): Choice {
-  const { conn, state } = session;
-  const config = conn.children.find((child) => child.name === (old?.name ?? child.name));
-  const where = config?.where.get('local_ts') ?? conn.where.get('');
-  return {
-    ok: false,
-    kind: NOTIFY.TS_UNACCEPTABLE,
-    child: config?.name ?? '',
-    reason: reasonTs({
-      local: conn.children.flatMap((child) => resolveTs(child.localTs, state.local.ip)),
-      remote: conn.children.flatMap((child) => resolveTs(child.remoteTs, state.remote.ip)),
-      theirs: { local: tsr, remote: tsi },
-      ...(where ? { where } : {}),
-      by: 'us',
-    }),
-  };
-}
-
 // --- CREATE_CHILD_SA -------------------------------------------------------------------------------------------------
 
 export function answerCreate(session: Session, now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
@@ -194,7 +96,7 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
     session.advance(now);
   };
   const rekey = notifies(payloads, NOTIFY.REKEY_SA)[0];
-  const old = rekey && session.state.children.find((child) => isNamed(child, rekey));
+  const old = rekey && rekeyed(session, rekey);
   const obstacle = hindrance(session, rekey, old);
   if (obstacle) return refuse(obstacle);
   const { data: nonce } = need(payloads, 'Nonce');
@@ -207,13 +109,15 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
   const group = chosen.selection.suite.ke;
   const ke = find(payloads, 'KE');
   if (group !== 0 && ke?.group !== group) return refuse(wantGroup(group));
+  if (chosen.disagreement) session.note(chosen.disagreement);
   const incoming: IncomingCreate = {
     kind: 'create',
     from,
     suite: chosen.selection.suite,
-    proposal: { ...echoed(chosen.selection, 0), spi: chosen.selection.spi.slice() },
+    proposal: taken(chosen),
     nonce: nonce.slice(),
     child: chosen.child,
+    mode: chosen.mode,
     localTs: chosen.localTs,
     remoteTs: chosen.remoteTs,
     ...(old ? { rekeys: old.id } : {}),
@@ -224,9 +128,9 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
 }
 
 /** The peer names its inbound SA: the one that we send on (RFC 7296 §1.3.3). */
-function isNamed(child: ChildState, rekey: Extract<Payload, { tag: 'N' }>): boolean {
-  const named = rekey.protocol === PROTOCOL.ESP && rekey.spi.length === 4;
-  return named && child.stage !== 'lingering' && child.spiOut === spiNumber(rekey.spi);
+function rekeyed({ state }: Session, rekey: Payload): ChildState | undefined {
+  const [name] = namedSas(rekey);
+  return name && state.children.find((child) => child.stage !== 'lingering' && isNamed(child, name));
 }
 
 function hindrance(
@@ -287,6 +191,8 @@ function accept(
   const spiIn = world.takeSpi();
   const child = install(session, now, {
     name: incoming.child,
+    protocol: incoming.proposal.protocol === PROTOCOL.AH ? 'ah' : 'esp',
+    mode: incoming.mode,
     suite: incoming.suite,
     spiIn,
     spiOut: spiNumber(incoming.proposal.spi),
@@ -300,6 +206,7 @@ function accept(
     old,
   });
   const reply: Payload[] = [
+    ...modeOf(incoming),
     { tag: 'SA', proposals: [{ ...incoming.proposal, spi: spiBytes(spiIn) }] },
     { tag: 'Nonce', data: nonceR },
     ...(secret ? [{ tag: 'KE', group: incoming.suite.ke, data: secret.pair } as const] : []),

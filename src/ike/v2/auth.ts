@@ -13,7 +13,8 @@ import { AUTH_METHOD, EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/con
 import type { Identity, Payload } from '../wire/payload.ts';
 
 import { answerFirstChild } from './answer.ts';
-import { askChild, processFirstChild } from './create.ts';
+import { askChild } from './ask.ts';
+import { processFirstChild } from './create.ts';
 import { sharedKeyAuth } from './keymat.ts';
 import { startLife } from './life.ts';
 import { errorNotify, find, has, notify } from './payloads.ts';
@@ -40,8 +41,9 @@ export function authRequest(session: Session, now: Millis, task: AuthTask): void
     { tag: 'AUTH', method: AUTH_METHOD.SHARED_KEY_MIC, data: ownAuth(state, key, localId) },
   ];
   if (task.want) {
-    const { asked, payloads: child } = askChild(session, task.want, undefined, { first: true });
+    const { asked, want, payloads: child } = askChild(session, task.want, undefined, { first: true });
     task.asked = asked;
+    task.want = want;
     payloads.push(...child);
   }
   request(session, now, EXCHANGE.IKE_AUTH, payloads);

@@ -1,22 +1,26 @@
 // The children of a session: installing, replacing and removing their SAs, and their lifetimes.
 
 import { compare } from '../../bytes/bytes.ts';
-import type { Child, Millis } from '../connection.ts';
+import type { Ip } from '../../bytes/ip.ts';
+import type { Child, Millis, Mode, Protocol } from '../connection.ts';
 import type { ChildSa } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { Suite } from '../select.ts';
+import { atHost } from '../transport.ts';
 import { formatSelector, resolveTs } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
 import { childKeys } from './keymat.ts';
 import type { Session } from './session.ts';
-import { type ChildState, type CreateTask, type SessionState, tasksOf } from './state.ts';
+import { type ChildState, type CreateTask, type SessionState, tasksOf, type Want } from './state.ts';
 
 /** Packets of a replaced SA may still be under way for this long (strongSwan's `delete_rekeyed_delay`). */
 const LINGER: Millis = 5000;
 
 export interface Negotiated {
   readonly name: string;
+  readonly protocol: Protocol;
+  readonly mode: Mode;
   readonly suite: Suite;
   readonly spiIn: number;
   readonly spiOut: number;
@@ -66,6 +70,8 @@ export function install(session: Session, now: Millis, made: Negotiated): ChildS
     id: world.childId(),
     name: made.name,
     reqid,
+    protocol: made.protocol,
+    mode: made.mode,
     spiIn: made.spiIn,
     spiOut: made.spiOut,
     suite: made.suite,
@@ -85,8 +91,8 @@ export function install(session: Session, now: Millis, made: Negotiated): ChildS
     conn: state.conn,
     child: made.name,
     reqid,
-    protocol: config.protocol,
-    mode: config.mode,
+    protocol: made.protocol,
+    mode: made.mode,
     inbound: { spi: made.spiIn, keys: inKeys },
     outbound: { spi: made.spiOut, keys: outKeys },
     esn: made.suite.esn,
@@ -137,6 +143,12 @@ function limits({ world }: Session, { lifetime }: Child): ChildSa['limits'] {
 export function announce(session: Session, child: ChildState): void {
   const { state } = session;
   session.event({ kind: 'child-established', session: state.id, conn: state.conn, child: child.name, id: child.id });
+}
+
+/** One that was asked for and is not to be had. */
+export function childFailed(session: Session, want: Pick<Want, 'child'>, reason: Reason): void {
+  const { state } = session;
+  session.event({ kind: 'child-failed', session: state.id, conn: state.conn, child: want.child, reason });
 }
 
 /** `child` now sends in place of `old`, if it does not do so already. */
@@ -301,11 +313,13 @@ export function deleteChild(session: Session, now: Millis, child: ChildState): v
   session.enqueue(now, { kind: 'delete-child', children: [child.id] });
 }
 
-/** Asks for a child as it is configured. */
+/** Asks for a child as it is configured. In transport mode that is for the two of us, whatever else may be written. */
 export function wanted(session: Session, child: Child): CreateTask {
   const { local, remote } = session.state;
-  const localTs = resolveTs(child.localTs, local.ip);
-  const remoteTs = resolveTs(child.remoteTs, remote.ip);
+  const resolved = (sources: Child['localTs'], ip: Ip) =>
+    child.mode === 'transport' ? atHost(resolveTs(sources, ip), ip) : resolveTs(sources, ip);
+  const localTs = resolved(child.localTs, local.ip);
+  const remoteTs = resolved(child.remoteTs, remote.ip);
   return createTask(session, { child: child.name, localTs, remoteTs, further: 0 });
 }
 

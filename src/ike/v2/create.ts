@@ -1,18 +1,20 @@
-// Creating and rekeying children: what we ask for, and what we make of the answer. RFC 7296 §1.3.1, §1.3.3, §2.8, §2.9,
-// §2.25. How the peer's requests are answered is in `answer.ts`.
+// Creating and rekeying children: when we ask for one, and what we make of the answer. RFC 7296 §1.3.1, §1.3.3, §2.8,
+// §2.9, §2.25. What the messages say is in `ask.ts`; how the peer's requests are answered is in `answer.ts`.
 
 import { compare } from '../../bytes/bytes.ts';
 import type { KeyPair } from '../../crypto/types.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
-import { checkAnswer, groupsOf, offerProposals } from '../select.ts';
-import { remainingPairs, within } from '../ts.ts';
+import { groupsOf } from '../select.ts';
+import { remainingPairs } from '../ts.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
+import { askChild, readAnswer } from './ask.ts';
 import {
   announce,
   childConfig,
+  childFailed,
   createTask,
   deleteChild,
   drop,
@@ -23,11 +25,11 @@ import {
   purpose,
   replaceBy,
   retire,
-  spiBytes,
   spiNumber,
 } from './children.ts';
+import { reasonMode, unsuited } from './fit.ts';
 import { badKeyExchange } from './init.ts';
-import { errorNotify, find, notifies, wantedGroup } from './payloads.ts';
+import { errorNotify, notifies, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Answered, Asked, ChildState, CreateTask, Want } from './state.ts';
 import { replace } from './unique.ts';
@@ -44,9 +46,15 @@ const MAX_POSTPONED = 8;
 export function beginCreate(session: Session, now: Millis, task: CreateTask): void {
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
   const gone = task.rekeys !== undefined && (!old || old.successor !== undefined || old.stage !== 'installed');
+  const config = childConfig(session, task.want.child);
   // The peer may have been faster, and a reload may have taken the child away.
-  if (gone || !childConfig(session, task.want.child)) return session.finish(now);
+  if (gone || !config) return session.finish(now);
   if (!old && exists(session, task.want)) return session.finish(now);
+  const obstacle = unsuited(session, config, task.want);
+  if (obstacle) {
+    childFailed(session, task.want, obstacle);
+    return session.finish(now);
+  }
   if (old) old.stage = 'rekeying';
   if (task.group === 0) return send(session, now, task, undefined);
   session.world.effect({ type: 'generate', job: session.taskJob(now), group: task.group });
@@ -69,85 +77,17 @@ export function sendCreate(session: Session, now: Millis, task: CreateTask, pair
 function send(session: Session, now: Millis, task: CreateTask, pair: KeyPair | undefined): void {
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
   if (task.rekeys !== undefined && old?.stage !== 'rekeying') return session.finish(now);
-  const { asked, payloads } = askChild(session, task.want, pair, { first: false, group: task.group, rekeys: old });
+  const { asked, want, payloads } = askChild(session, task.want, pair, {
+    first: false,
+    group: task.group,
+    rekeys: old,
+  });
   task.asked = asked;
+  task.want = want;
   request(session, now, EXCHANGE.CREATE_CHILD_SA, payloads);
 }
 
-/** The payloads that ask for a child; in IKE_AUTH without nonce and key exchange. */
-export function askChild(
-  session: Session,
-  want: Want,
-  pair: KeyPair | undefined,
-  how: { readonly first: boolean; readonly group?: number; readonly rekeys?: ChildState | undefined },
-): { asked: Asked; payloads: Payload[] } {
-  const { world } = session;
-  const config = childConfig(session, want.child);
-  if (!config) throw new Error(`no child ${want.child}`);
-  const spi = world.takeSpi();
-  const nonce = how.first ? new Uint8Array(0) : world.random(32);
-  const group = how.group ?? 0;
-  const proposals = offerProposals(config.offers, PROTOCOL.ESP, spiBytes(spi), { omitKe: how.first });
-  const { rekeys } = how;
-  const payloads: Payload[] = [
-    ...(rekeys ? [rekeyNotify(rekeys)] : []),
-    { tag: 'SA', proposals },
-    ...(how.first ? [] : [{ tag: 'Nonce', data: nonce } as const]),
-    ...(pair ? [{ tag: 'KE', group, data: pair.public } as const] : []),
-    { tag: 'TSi', selectors: want.localTs },
-    { tag: 'TSr', selectors: want.remoteTs },
-  ];
-  return { asked: { spi, proposals, nonce, group, ...(pair ? { pair } : {}) }, payloads };
-}
-
-/** Names the old SA by the SPI that we receive on (RFC 7296 §1.3.3). */
-function rekeyNotify(old: ChildState): Payload {
-  return { tag: 'N', protocol: PROTOCOL.ESP, spi: spiBytes(old.spiIn), kind: NOTIFY.REKEY_SA, data: new Uint8Array(0) };
-}
-
 // --- the answer ----------------------------------------------------------------------------------------------------
-
-type Read =
-  | { readonly ok: true; readonly answer: Answered; readonly ke: Uint8Array | undefined }
-  | { readonly ok: false; readonly reason: Reason };
-
-function read(want: Want, asked: Asked, payloads: readonly Payload[], first: boolean): Read {
-  const sa = find(payloads, 'SA');
-  const tsi = find(payloads, 'TSi');
-  const tsr = find(payloads, 'TSr');
-  const nonce = first ? undefined : find(payloads, 'Nonce');
-  if (!sa || !tsi || !tsr || !(first || nonce)) return wrong('the answer lacks a payload that is needed');
-  const selection = checkAnswer(asked.proposals, sa.proposals);
-  if (!selection.ok || selection.spi.length !== 4) return wrong('the peer chose a proposal that was not offered');
-  // RFC 4303 §2.1: 1 to 255 are reserved; in UDP, 0 would make our ESP look like IKE.
-  if (spiNumber(selection.spi) < 256) return wrong('the peer chose a reserved SPI');
-  if (!within(tsi.selectors, want.localTs) || !within(tsr.selectors, want.remoteTs)) {
-    return wrong('the peer chose traffic selectors wider than those offered');
-  }
-  if (tsi.selectors.length === 0 || tsr.selectors.length === 0) return wrong('the peer chose no traffic selectors');
-  const ke = find(payloads, 'KE');
-  const group = selection.suite.ke;
-  if (group !== (first ? 0 : asked.group) || (group !== 0 && ke?.group !== group)) {
-    return wrong('the peer answered with another key exchange than the one offered');
-  }
-  const answer: Answered = {
-    suite: selection.suite,
-    spi: selection.spi.slice(),
-    nonce: nonce?.data.slice() ?? new Uint8Array(0),
-    localTs: copy(tsi.selectors),
-    remoteTs: copy(tsr.selectors),
-  };
-  return { ok: true, answer, ke: group === 0 ? undefined : ke?.data.slice() };
-}
-
-function wrong(text: string): Read {
-  return { ok: false, reason: { code: 'peer-error', text, by: 'peer' } };
-}
-
-/** Decoded selectors borrow the datagram. */
-export function copy(selectors: Answered['localTs']): Answered['localTs'] {
-  return selectors.map((selector) => ({ ...selector, start: selector.start.slice(), end: selector.end.slice() }));
-}
 
 /** The child that was asked for in IKE_AUTH. Its failure leaves the IKE SA standing (RFC 7296 §1.2). */
 export function processFirstChild(
@@ -163,7 +103,7 @@ export function processFirstChild(
     world.freeSpi(asked.spi);
     return refusedNew(session, now, createTask(session, want), error.kind);
   }
-  const result = read(want, asked, payloads, true);
+  const result = readAnswer(session, want, asked, payloads, true);
   if (!result.ok) {
     childFailed(session, want, result.reason);
     return unmade(session, now, asked);
@@ -172,6 +112,7 @@ export function processFirstChild(
   const secrets = { nonceI: state.nonceI, nonceR: state.nonceR, shared: undefined, active: true };
   const child = make(session, now, want, asked, result.answer, secrets);
   announce(session, child);
+  noteMode(session, want, asked, result.answer);
   furtherChildren(session, now, want, result.answer);
   state.failures = 0;
 }
@@ -186,7 +127,7 @@ export function processCreate(session: Session, now: Millis, task: CreateTask, p
     delete task.asked;
     return refused(session, now, task, error.kind, payloads);
   }
-  const result = read(want, asked, payloads, false);
+  const result = readAnswer(session, want, asked, payloads, false);
   if (!result.ok) {
     childFailed(session, want, result.reason);
     unmade(session, now, asked);
@@ -206,8 +147,15 @@ export function createAgreed(session: Session, now: Millis, task: CreateTask, sh
 }
 
 /** The peer has the child, and it is no good for us: it must be told, by the SPI that we chose. */
-function unmade(session: Session, now: Millis, asked: Asked): void {
-  session.enqueue(now, { kind: 'delete-child', children: [], spis: [asked.spi] });
+function unmade(session: Session, now: Millis, { protocol, spi }: Asked): void {
+  session.enqueue(now, { kind: 'delete-child', children: [], unmade: [{ protocol, spi }] });
+}
+
+/** A child works in either mode, but it is not what was configured. */
+function noteMode(session: Session, { child }: Want, asked: Asked, answer: Answered): void {
+  const config = childConfig(session, child);
+  if (!config || answer.mode === asked.mode) return;
+  session.note(reasonMode({ config, peer: 'declines', outcome: answer.mode }));
 }
 
 function make(
@@ -220,6 +168,8 @@ function make(
 ): ChildState {
   return install(session, now, {
     name: want.child,
+    protocol: asked.protocol,
+    mode: answer.mode,
     suite: answer.suite,
     spiIn: asked.spi,
     spiOut: spiNumber(answer.spi),
@@ -237,6 +187,7 @@ function created(session: Session, now: Millis, task: CreateTask, shared: Uint8A
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
   const rival = task.rival === undefined ? undefined : findChild(session, task.rival);
   session.state.failures = 0;
+  noteMode(session, want, asked, answer);
   if (task.rekeys === undefined) {
     const child = make(session, now, want, asked, answer, { ...secrets, active: true });
     announce(session, child);
@@ -390,23 +341,19 @@ export function createLost(session: Session, now: Millis, task: CreateTask, reas
   unrekeyed(session, now, task);
 }
 
-export function childFailed(session: Session, want: Pick<Want, 'child'>, reason: Reason): void {
-  const { state } = session;
-  session.event({ kind: 'child-failed', session: state.id, conn: state.conn, child: want.child, reason });
-}
-
 function childRefusal(session: Session, want: Want, kind: number): Reason {
   const config = childConfig(session, want.child);
   const place = (option: string) => config?.where.get(option) ?? config?.where.get('');
   const notify = notifyName(kind);
   switch (kind) {
     case NOTIFY.NO_PROPOSAL_CHOSEN: {
-      const where = place('esp_proposals');
+      const protocol = protocolId(config?.protocol ?? 'esp');
+      const where = place(protocol === PROTOCOL.AH ? 'ah_proposals' : 'esp_proposals');
       const offers = config?.offers ?? [];
       return reasonNoProposal({
         offers,
         theirs: undefined,
-        protocol: PROTOCOL.ESP,
+        protocol,
         ...(where ? { where } : {}),
         by: 'peer',
       });

@@ -3,13 +3,14 @@
 import type { SocketAddress } from '../../bytes/ip.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { drop, findChild, retire, spiBytes, spiNumber } from './children.ts';
+import { drop, findChild, retire, spiBytes } from './children.ts';
+import { isNamed, namedSas } from './named.ts';
 import { errorNotify, has } from './payloads.ts';
 import { adoptRival } from './rekey.ts';
 import type { Session } from './session.ts';
-import type { ChildState, Task } from './state.ts';
+import type { ChildState, OwnSpi, Task } from './state.ts';
 import { request, respond } from './window.ts';
 
 type DeleteTask = Extract<Task, { kind: 'delete-child' }>;
@@ -19,9 +20,18 @@ export function sendDeleteChildren(session: Session, now: Millis, task: DeleteTa
     .map((id) => findChild(session, id))
     .filter((child): child is ChildState => !!child && child.stage !== 'lingering');
   for (const child of leaving) child.stage = 'deleting';
-  const spis = [...leaving.map((child) => child.spiIn), ...(task.spis ?? [])].map(spiBytes);
-  if (spis.length === 0) return session.finish(now);
-  request(session, now, EXCHANGE.INFORMATIONAL, [{ tag: 'D', protocol: PROTOCOL.ESP, spis }]);
+  const ours = leaving.map(({ protocol, spiIn }) => ({ protocol, spi: spiIn }));
+  const payloads = deletes([...ours, ...(task.unmade ?? [])]);
+  if (payloads.length === 0) return session.finish(now);
+  request(session, now, EXCHANGE.INFORMATIONAL, payloads);
+}
+
+/** RFC 7296 §3.11: a payload names SAs of one protocol. */
+function deletes(own: readonly OwnSpi[]): Payload[] {
+  return (['esp', 'ah'] as const).flatMap((name) => {
+    const spis = own.filter(({ protocol }) => protocol === name).map(({ spi }) => spiBytes(spi));
+    return spis.length === 0 ? [] : [{ tag: 'D', protocol: protocolId(name), spis } as const];
+  });
 }
 
 /** The peer has confirmed: ours go too, whatever the answer says of its own. */
@@ -30,7 +40,7 @@ export function processDelete(session: Session, now: Millis, task: DeleteTask): 
     const child = findChild(session, id);
     if (child) drop(session, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
   }
-  for (const spi of task.spis ?? []) session.world.freeSpi(spi);
+  for (const { spi } of task.unmade ?? []) session.world.freeSpi(spi);
 }
 
 export function informAnswer(session: Session, now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
@@ -42,29 +52,19 @@ export function informAnswer(session: Session, now: Millis, payloads: readonly P
   }
   const gone: ChildState[] = [];
   for (const payload of payloads) {
-    if (payload.tag !== 'D' || payload.protocol !== PROTOCOL.ESP) continue;
-    for (const spi of payload.spis) {
-      const child = named(session, spiNumber(spi));
+    if (payload.tag !== 'D') continue;
+    for (const name of namedSas(payload)) {
+      const child = session.state.children.find((one) => one.stage !== 'lingering' && isNamed(one, name));
       if (child && !gone.includes(child)) gone.push(child);
     }
   }
   // RFC 7296 §2.25.1: a child that we are closing ourselves is not named in the answer.
-  const spis = gone.filter((child) => child.stage !== 'deleting').map((child) => spiBytes(child.spiIn));
-  respond(session, EXCHANGE.INFORMATIONAL, spis.length > 0 ? [{ tag: 'D', protocol: PROTOCOL.ESP, spis }] : [], from);
+  const ours = gone.filter((child) => child.stage !== 'deleting');
+  const answer = deletes(ours.map(({ protocol, spiIn }) => ({ protocol, spi: spiIn })));
+  respond(session, EXCHANGE.INFORMATIONAL, answer, from);
   for (const child of gone) leave(session, now, child);
   if (has(payloads, NOTIFY.INITIAL_CONTACT)) session.world.count('late-initial-contact');
   session.advance(now);
-}
-
-/** The children that a payload of a request is about, by the SPIs that we send to. */
-export function namedSpis(payload: Payload): number[] {
-  if (payload.tag === 'D' && payload.protocol === PROTOCOL.ESP) return payload.spis.map(spiNumber);
-  const rekey = payload.tag === 'N' && payload.kind === NOTIFY.REKEY_SA && payload.protocol === PROTOCOL.ESP;
-  return rekey ? [spiNumber(payload.spi)] : [];
-}
-
-function named(session: Session, spiOut: number): ChildState | undefined {
-  return session.state.children.find((child) => child.spiOut === spiOut && child.stage !== 'lingering');
 }
 
 /** The peer has stopped sending on this child. What it put in its place takes over now. */

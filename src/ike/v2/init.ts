@@ -13,7 +13,8 @@ import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { Message, Payload } from '../wire/payload.ts';
-import { lowest } from './children.ts';
+import { childConfig, childFailed, lowest } from './children.ts';
+import { unsuited } from './fit.ts';
 import { firstKeys } from './keymat.ts';
 import { errorNotify, find, has, need, notifies, notify, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';
@@ -186,11 +187,12 @@ export function initAgreed(session: Session, now: Millis, task: InitTask, shared
   keyed(session, suite, task.nonce, nonce, shared);
   state.phase = 'auth';
   float(session);
+  const obstacle = dropUnsuited(session);
   const [next] = state.queue;
   const alone =
     next?.kind !== 'create' || conn.childless === 'force' || (conn.childless === 'prefer' && state.peerChildless);
   // RFC 6023 §3: never towards a peer that has not said that it knows this.
-  if (alone && !state.peerChildless) return session.fail(now, childful());
+  if (alone && !state.peerChildless) return session.fail(now, obstacle ?? childful());
   delete state.task;
   if (alone) {
     state.queue.unshift({ kind: 'auth' });
@@ -199,6 +201,21 @@ export function initAgreed(session: Session, now: Millis, task: InitTask, shared
     state.queue.unshift({ kind: 'auth', want: next.want });
   }
   session.advance(now);
+}
+
+/** IKE_AUTH goes out with the first child that can be had; why one before it cannot, it returns. */
+function dropUnsuited(session: Session): Reason | undefined {
+  const { queue } = session.state;
+  let obstacle: Reason | undefined;
+  for (let next = queue[0]; next?.kind === 'create'; next = queue[0]) {
+    const config = childConfig(session, next.want.child);
+    const reason = config && unsuited(session, config, next.want);
+    if (!reason) break;
+    obstacle = reason;
+    childFailed(session, next.want, reason);
+    queue.shift();
+  }
+  return obstacle;
 }
 
 function childful(): Reason {

@@ -71,8 +71,11 @@ function cutter(material: Uint8Array): (size: number) => Uint8Array {
   };
 }
 
+/** AH has none: all of its key material is for integrity. */
+const NO_CIPHER = { keySize: 0, saltSize: 0 } as const;
+
 function keySizes(suite: Suite): { encr: number; integ: number } {
-  const shape = cipherShape(suite.encr, suite.keyBits);
+  const shape = suite.encr === 0 ? NO_CIPHER : cipherShape(suite.encr, suite.keyBits);
   if (!shape) throw new Error(`no cipher ${suite.encr} with ${suite.keyBits} bits`);
   const integ = suite.integ === 0 ? 0 : integrity(suite.integ)?.keySize;
   if (integ === undefined) throw new Error(`no integrity algorithm ${suite.integ}`);

@@ -13,9 +13,11 @@ import { answerCreate, incomingCreateAgreed } from './answer.ts';
 import { authAnswer, authRequest, processAuth } from './auth.ts';
 import { closeChildren, moveChildren } from './children.ts';
 import { beginCreate, createAgreed, processCreate, sendCreate } from './create.ts';
-import { informAnswer, namedSpis, processDelete, sendDeleteChildren } from './inform.ts';
+import { informAnswer, processDelete, sendDeleteChildren } from './inform.ts';
 import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
 import { livenessEnd } from './life.ts';
+import { relocate } from './move.ts';
+import { isNamed, namedSas } from './named.ts';
 import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import {
@@ -78,6 +80,11 @@ export class Session {
 
   event(event: Event): void {
     this.world.effect({ type: 'event', event });
+  }
+
+  /** Something worth telling that ends nothing. */
+  note(reason: Reason): void {
+    this.event({ kind: 'note', session: this.state.id, conn: this.state.conn, reason });
   }
 
   // --- what comes in ---------------------------------------------------------------------------------------------
@@ -195,7 +202,7 @@ export class Session {
   #early(payloads: readonly Payload[]): boolean {
     const { task, children } = this.state;
     if (task?.kind !== 'create' || !task.asked) return false;
-    return payloads.some((payload) => namedSpis(payload).some((spi) => !children.some(({ spiOut }) => spiOut === spi)));
+    return payloads.flatMap(namedSas).some((name) => !children.some((child) => isNamed(child, name)));
   }
 
   #createChildSa(now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
@@ -247,20 +254,7 @@ export class Session {
     const { state } = this;
     state.lastIn = now;
     const floats = state.phase === 'auth' && !state.original;
-    if (floats || state.natRemote) this.relocate(now, to, from);
-  }
-
-  relocate(now: Millis, local: SocketAddress, remote: SocketAddress): void {
-    const { state } = this;
-    if (sameAddress(state.remote, remote) && sameAddress(state.local, local)) return;
-    const moved = state.phase !== 'auth';
-    state.local = local;
-    state.remote = remote;
-    if (!moved) return;
-    state.lastMove = now;
-    const children = state.children.map((child) => child.id);
-    this.world.effect({ type: 'move', children, local, remote, udp: this.udp });
-    this.event({ kind: 'peer-moved', session: state.id, conn: state.conn, remote });
+    if (floats || state.natRemote) relocate(this, now, to, from);
   }
 
   answer(now: Millis, answer: Answer): void {
@@ -481,8 +475,4 @@ export class Session {
     state.failures++;
     state.delayed.push({ at: now + wait / 2 + part(wait / 2, world.random), task });
   }
-}
-
-function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
-  return a.ip === b.ip && a.port === b.port;
 }

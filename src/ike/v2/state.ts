@@ -3,7 +3,7 @@
 
 import type { SocketAddress } from '../../bytes/ip.ts';
 import type { KeyPair } from '../../crypto/types.ts';
-import type { Millis } from '../connection.ts';
+import type { Millis, Mode, Protocol } from '../connection.ts';
 import type { SessionId } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { Suite } from '../select.ts';
@@ -34,6 +34,9 @@ export interface ChildState {
   readonly id: number;
   readonly name: string;
   readonly reqid: number;
+  readonly protocol: Protocol;
+  /** As negotiated. */
+  readonly mode: Mode;
   readonly spiIn: number;
   readonly spiOut: number;
   readonly suite: Suite;
@@ -70,6 +73,8 @@ export interface Want {
 
 /** What a CREATE_CHILD_SA request of ours remembers until its answer. */
 export interface Asked {
+  readonly protocol: Protocol;
+  readonly mode: Mode;
   readonly spi: number;
   readonly proposals: readonly Proposal[];
   readonly nonce: Uint8Array;
@@ -79,12 +84,16 @@ export interface Asked {
 
 /** The responder's answer while the shared secret is being computed. */
 export interface Answered {
+  readonly mode: Mode;
   readonly suite: Suite;
   readonly spi: Uint8Array;
   readonly nonce: Uint8Array;
   readonly localTs: readonly Selector[];
   readonly remoteTs: readonly Selector[];
 }
+
+/** Where we would have received: of a child that the peer has made and we could not. */
+export type OwnSpi = Pick<Asked, 'protocol' | 'spi'>;
 
 export type Task =
   | {
@@ -112,8 +121,7 @@ export type Task =
       /** The peer's own rekeying of the same IKE SA, answered while ours was under way. */
       rival?: { readonly session: SessionId; readonly lowestNonce: Uint8Array };
     }
-  /** `spis` are ours of children that the peer has made and we could not. */
-  | { readonly kind: 'delete-child'; readonly children: readonly number[]; readonly spis?: readonly number[] }
+  | { readonly kind: 'delete-child'; readonly children: readonly number[]; readonly unmade?: readonly OwnSpi[] }
   | { readonly kind: 'delete-ike'; readonly reason: Reason }
   | { readonly kind: 'liveness' }
   /** Tells the peer why we give up a session whose AUTH failed (RFC 7296 §2.21.2). */
@@ -151,6 +159,7 @@ export type Incoming =
       readonly proposal: Proposal;
       readonly nonce: Uint8Array;
       readonly child: string;
+      readonly mode: Mode;
       readonly localTs: readonly Selector[];
       readonly remoteTs: readonly Selector[];
       readonly rekeys?: number;
@@ -267,7 +276,7 @@ export function tasksOf({ task, queue, delayed }: SessionState): Task[] {
 
 /** Our SPIs of children that are not there, or not yet. */
 export function spisOf(task: Task): readonly number[] {
-  if (task.kind === 'delete-child') return task.spis ?? [];
+  if (task.kind === 'delete-child') return (task.unmade ?? []).map(({ spi }) => spi);
   return (task.kind === 'create' || task.kind === 'auth') && task.asked ? [task.asked.spi] : [];
 }
 

@@ -12,7 +12,7 @@ export interface World {
   /** Our ports for IKE and for IKE and ESP behind a NAT. */
   readonly port: number;
   readonly natPort: number;
-  /** Whether ESP can go out as protocol 50. */
+  /** Whether ESP and AH can go out as protocols 50 and 51. */
   readonly rawEsp: boolean;
   readonly unfinished: Unfinished;
   connections(): readonly Connection[];
@@ -27,7 +27,7 @@ export interface World {
   sessionId(): SessionId;
   childId(): number;
   serial(): number;
-  /** An inbound SPI of ESP that nobody uses. */
+  /** An inbound SPI that nobody uses, be it for ESP or for AH. */
   takeSpi(): number;
   freeSpi(spi: number): void;
   /** The same number for the same policy, as long as a child serves it. */

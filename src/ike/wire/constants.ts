@@ -49,6 +49,11 @@ export const PROTOCOL = {
   ESP: 3,
 } as const;
 
+/** The number of a child's protocol. */
+export function protocolId(name: 'esp' | 'ah'): number {
+  return name === 'ah' ? PROTOCOL.AH : PROTOCOL.ESP;
+}
+
 export const TRANSFORM = {
   ENCR: 1,
   PRF: 2,

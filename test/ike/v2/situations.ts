@@ -81,6 +81,17 @@ export const SITUATIONS = [
   { id: 'child-no-proposal', sides: BOTH, text: 'NO_PROPOSAL_CHOSEN for a child' },
   { id: 'child-temporary-failure', sides: BOTH, text: 'TEMPORARY_FAILURE and the wait after it' },
   { id: 'child-no-additional-sas', sides: BOTH, text: 'NO_ADDITIONAL_SAS' },
+  // Transport mode, AH, extended sequence numbers.
+  { id: 'transport', sides: BOTH, text: 'transport mode, negotiated and rekeyed' },
+  { id: 'transport-collision', sides: BOTH, text: 'both create or rekey a child of transport mode at once' },
+  { id: 'transport-declined', sides: BOTH, text: 'the peer declines transport mode' },
+  { id: 'transport-narrowed', sides: BOTH, text: 'selectors that are not the two gateways' },
+  { id: 'transport-nat', sides: BOTH, text: 'transport mode through a NAT' },
+  { id: 'ah', sides: BOTH, text: 'AH in both modes, negotiated, rekeyed and deleted' },
+  { id: 'ah-collision', sides: BOTH, text: 'both create, rekey or delete a child of AH at once' },
+  { id: 'ah-nat', sides: BOTH, text: 'AH and a NAT, or forced UDP' },
+  { id: 'ah-esp', sides: BOTH, text: 'one side has AH, the other ESP' },
+  { id: 'esn', sides: BOTH, text: 'extended sequence numbers, and no agreement about them' },
   // IKE_SA_INIT and IKE_AUTH. The left side begins.
   { id: 'init-cookie', sides: BOTH, text: 'COOKIE' },
   { id: 'init-invalid-ke', sides: BOTH, text: 'INVALID_KE_PAYLOAD' },

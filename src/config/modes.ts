@@ -1,0 +1,49 @@
+// What transport mode and AH ask of the connection around them: the traffic of the one is that of the two gateways
+// (RFC 7296 §1.3.1), and the other does not go in UDP (RFC 3715 §2.1).
+
+import { prefixRange } from '../bytes/ip.ts';
+import type { AddressPattern, Child, Connection, Place, SelectorSource } from '../ike/connection.ts';
+import { intersect } from '../ike/ts.ts';
+import type { Findings } from './error.ts';
+
+type Around = Pick<Connection, 'localAddrs' | 'remoteAddrs' | 'encap'>;
+
+export function checkModes(children: readonly Child[], around: Around, findings: Findings): void {
+  for (const child of children) {
+    if (child.protocol === 'ah' && around.encap === 'yes') {
+      findings.error(
+        placeOf(child, 'ah_proposals'),
+        'ah_proposals: AH does not go in UDP, which "encap = yes" asks for',
+      );
+    }
+    if (child.mode !== 'transport') continue;
+    checkHosts(child, 'local_ts', child.localTs, around.localAddrs, findings);
+    checkHosts(child, 'remote_ts', child.remoteTs, around.remoteAddrs, findings);
+  }
+}
+
+function checkHosts(
+  child: Child,
+  option: 'local_ts' | 'remote_ts',
+  sources: readonly SelectorSource[],
+  patterns: readonly AddressPattern[],
+  findings: Findings,
+): void {
+  if (sources.some((source) => patterns.some((pattern) => meets(source, pattern)))) return;
+  const addrs = option.replace('_ts', '_addrs');
+  const text = `${option}: in transport mode it is for the gateway itself, and no address of ${addrs} lies in it; leave it out`;
+  findings.error(placeOf(child, option), text);
+}
+
+function meets(source: SelectorSource, pattern: AddressPattern): boolean {
+  if (source.kind === 'dynamic' || pattern.kind === 'any') return true;
+  const range = pattern.kind === 'prefix' ? prefixRange(pattern.prefix) : pattern;
+  const every = { protocol: 0, startPort: 0, endPort: 0xffff, start: range.start, end: range.end };
+  return intersect(source.selector, every) !== undefined;
+}
+
+function placeOf({ where }: Child, option: string): Place {
+  const place = where.get(option) ?? where.get('');
+  if (!place) throw new Error('a child without a place');
+  return place;
+}

@@ -1,0 +1,33 @@
+// How a request names a child: by protocol and SPI, in Delete and in REKEY_SA (RFC 7296 §1.3.3, §3.11).
+
+import { NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
+import type { Payload } from '../wire/payload.ts';
+import { spiNumber } from './children.ts';
+import type { ChildState } from './state.ts';
+
+const SPI_SIZE = 4;
+
+/** The SPI is the one that the peer receives with: those that we send to. */
+interface SaName {
+  readonly protocol: number;
+  readonly spi: number;
+}
+
+/** The children that a payload of a request is about. */
+export function namedSas(payload: Payload): SaName[] {
+  if (payload.tag === 'D') {
+    const { protocol, spis } = payload;
+    return spis.map((spi) => ({ protocol, spi: spiNumber(spi) }));
+  }
+  return payload.tag === 'N' && payload.kind === NOTIFY.REKEY_SA ? rekeyedSa(payload) : [];
+}
+
+function rekeyedSa({ protocol, spi }: Extract<Payload, { tag: 'N' }>): SaName[] {
+  const known = (protocol === PROTOCOL.ESP || protocol === PROTOCOL.AH) && spi.length === SPI_SIZE;
+  return known ? [{ protocol, spi: spiNumber(spi) }] : [];
+}
+
+/** SPIs are the receiver's for each protocol by itself: the same number may stand for two SAs (RFC 4301 §4.1). */
+export function isNamed(child: ChildState, { protocol, spi }: SaName): boolean {
+  return child.spiOut === spi && protocolId(child.protocol) === protocol;
+}
