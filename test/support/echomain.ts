@@ -6,8 +6,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { createConnection, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** How long a datagram has to come back before it is sent again. The first of its size may only teach the path MTU. */
-const ROUNDS = [150, 300, 2000];
+/** How long a datagram has to come back before it is sent again: each time it may only teach one more path MTU. */
+const ROUNDS = [100, 150, 200, 400, 2000];
 const STREAM = 20_000;
 const CHUNK = 10_007;
 
