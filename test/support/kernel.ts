@@ -5,20 +5,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Gateway, listSas } from './gateway.ts';
 import { type Done, type Space, until } from './netns.ts';
+import { INSIDE, router } from './router.ts';
 import type { Sa } from './sas.ts';
 import { B, type Sites } from './sites.ts';
-import { Guest, SHARED } from './uml.ts';
+import { type Guest, SHARED } from './uml.ts';
 
-const INSIDE = '10.2.0.1';
-const OUTWARD = [`${B.outside}/24`, `${B.outside6}/64`];
-const INWARD = [`${INSIDE}/24`, 'fd00:b::1/64'];
 const VICI = `tcp://${INSIDE}:4502`;
-
-const MODULES = [
-  ...['esp4', 'esp6', 'ah4', 'ah6', 'xfrm_user', 'xfrm4_tunnel', 'xfrm6_tunnel'],
-  ...['gcm', 'ghash-generic', 'ccm', 'chacha20poly1305', 'chacha_generic', 'poly1305_generic', 'seqiv', 'echainiv'],
-  ...['authenc', 'authencesn', 'cbc', 'ctr', 'des_generic', 'hmac', 'sha512_generic', 'xcbc', 'cmac', 'drbg'],
-];
 
 /** What charon needs for IKE alone. */
 const PLUGINS =
@@ -47,18 +39,12 @@ export class Kernel implements Gateway {
   }
 
   /** Boots the machine too. */
-  static async start({ topology, gwb, hostb, hop }: Sites, options: KernelOptions): Promise<Kernel> {
-    const ports = { [hop ? 'hop' : 'gwa']: OUTWARD, hostb: INWARD };
-    const guest = await Guest.boot(topology, gwb, { ports, modules: MODULES });
+  static async start(sites: Sites, options: KernelOptions): Promise<Kernel> {
+    const { hostb } = sites;
+    const guest = await router(sites);
     // charon's and swanctl's small segments would wait for each other's acknowledgements.
     await hostb.ip('route', 'change', '10.2.0.0/24', 'dev', 'gwb', 'src', B.host, 'quickack', '1');
-    await guest.must(`
-      ip route change 10.2.0.0/24 dev hostb src ${INSIDE} quickack 1
-      echo 1 >/proc/sys/net/ipv4/ip_forward
-      echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
-      # Whoever sends too much at once is told so each time.
-      echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
-      echo 0 >/proc/sys/net/ipv6/icmp/ratelimit`);
+    await guest.must(`ip route change 10.2.0.0/24 dev hostb src ${INSIDE} quickack 1`);
     const gateway = new Kernel(guest, hostb, options.conf);
     await gateway.start();
     return gateway;
