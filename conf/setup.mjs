@@ -79,6 +79,7 @@ const TEST = [
   ['libstrongswan-standard-plugins', `${PLUGINS}openssl.so`],
   ['libstrongswan-extra-plugins', `${PLUGINS}chapoly.so`],
   ['ike-scan', 'ike-scan'],
+  ['user-mode-linux', 'linux.uml'],
   ['python3-scapy', `${PYTHON}scapy`],
   ['python3-cryptography', `${PYTHON}cryptography`],
 ];

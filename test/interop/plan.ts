@@ -11,12 +11,18 @@ export interface Plan {
   readonly a: Kind;
   readonly b: Kind;
   readonly nat?: boolean;
+  /** A router on the way that neither knows of. */
+  readonly hop?: boolean;
   /** Family between the gateways. */
   readonly outside?: Family;
   /** Families of the networks behind them. */
   readonly inside?: readonly Family[];
   readonly ike?: string;
   readonly esp?: string;
+  /** AH instead of ESP. */
+  readonly ah?: string;
+  /** In transport mode the networks behind the gateways have no part in it: the two talk to each other. */
+  readonly mode?: 'tunnel' | 'transport';
   /** libipsec takes ESP in UDP only. Between two Espaliers `auto` means protocol 50. */
   readonly encap?: 'auto' | 'yes';
   /** What one side has otherwise: to make the two disagree. */
@@ -35,6 +41,8 @@ export interface Words {
   readonly psk: string;
   readonly ike: string;
   readonly esp: string;
+  readonly ah: string | undefined;
+  readonly mode: 'tunnel' | 'transport';
   readonly localTs: string;
   readonly remoteTs: string;
   readonly encap: 'auto' | 'yes';
@@ -69,8 +77,8 @@ connections {
       net {
         local_ts = ${words.localTs}
         remote_ts = ${words.remoteTs}
-        esp_proposals = ${words.esp}
-        mode = tunnel
+        ${words.ah === undefined ? `esp_proposals = ${words.esp}` : `ah_proposals = ${words.ah}`}
+        mode = ${words.mode}
         start_action = none
         ${words.child}
       }
@@ -93,12 +101,16 @@ export function wordsOf(plan: Plan, side: Side): Words {
   const seen = four ? A.outside : A.outside6;
   const own = plan.nat ? (four ? A.behind : A.behind6) : seen;
   const other = four ? B.outside : B.outside6;
-  const nets = (site: typeof A | typeof B) => inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
+  const mode = plan.mode ?? 'tunnel';
+  const nets = (site: typeof A | typeof B) =>
+    mode === 'transport' ? 'dynamic' : inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
   const libipsec = plan.a === 'strongswan' || plan.b === 'strongswan';
   const shared = {
     psk: PSK,
     ike: plan.ike ?? 'aes128gcm16-prfsha256-x25519',
     esp: plan.esp ?? 'aes128gcm16',
+    ah: plan.ah,
+    mode,
     encap: plan.encap ?? (libipsec ? 'yes' : 'auto'),
     conn: plan.conn ?? '',
     child: plan.child ?? '',

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { Espalier } from '../support/espalier.ts';
 import { Flow, type Tally } from '../support/flow.ts';
 import type { Gateway } from '../support/gateway.ts';
-import { type Topology, until } from '../support/netns.ts';
+import { Kernel } from '../support/kernel.ts';
+import { type Space, until } from '../support/netns.ts';
 import type { ChildSa, Sa } from '../support/sas.ts';
 import { A, B, type Sites, sites } from '../support/sites.ts';
 import { StrongSwan } from '../support/strongswan.ts';
@@ -31,15 +32,27 @@ export class Lab implements AsyncDisposable {
   }
 
   static async start(plan: Plan): Promise<Lab> {
-    const net = await sites(plan.nat ? { nat: true } : {});
+    const net = await sites({ nat: plan.nat ?? false, hop: plan.hop ?? false, guest: plan.b === 'kernel' });
     try {
-      const a = await gateway(plan.a, net.topology, net.gwa, swanctlConf(wordsOf(plan, 'a')));
-      const b = await gateway(plan.b, net.topology, net.gwb, swanctlConf(wordsOf(plan, 'b')));
+      const a = await gateway(plan.a, net, net.gwa, swanctlConf(wordsOf(plan, 'a')));
+      const b = await gateway(plan.b, net, net.gwb, swanctlConf(wordsOf(plan, 'b')));
       return new Lab(plan, net, a, b);
     } catch (error) {
       await net.topology.dispose();
       throw error;
     }
+  }
+
+  /** The same machines with another plan, and no tunnel: for scenarios that share what takes long to start. */
+  async again(plan: Plan): Promise<Lab> {
+    const [a, b] = [swanctlConf(wordsOf(plan, 'a')), swanctlConf(wordsOf(plan, 'b'))];
+    // The first to end says so to the other, who must be there to hear it.
+    await this.a.stop();
+    await Promise.all([
+      this.a.start(a),
+      this.b instanceof Kernel ? this.b.renew(b) : this.b.stop().then(() => this.b.start(b)),
+    ]);
+    return new Lab(plan, this.net, this.a, this.b);
   }
 
   /** Brings the tunnel up from one side; the two then agree. */
@@ -187,10 +200,15 @@ export function whole(tallies: readonly Tally[]): void {
   }
 }
 
-async function gateway(kind: Kind, topology: Topology, space: Sites['gwa'], conf: string): Promise<Gateway> {
-  return kind === 'strongswan'
-    ? StrongSwan.start(topology, space, { conf })
-    : Espalier.start(topology, space, { conf });
+async function gateway(kind: Kind, net: Sites, space: Space, conf: string): Promise<Gateway> {
+  switch (kind) {
+    case 'strongswan':
+      return StrongSwan.start(net.topology, space, { conf });
+    case 'espalier':
+      return Espalier.start(net.topology, space, { conf });
+    case 'kernel':
+      return Kernel.start(net, { conf });
+  }
 }
 
 function settled(sas: readonly Sa[]): Agreement | undefined {

@@ -6,7 +6,8 @@ import { type Done, run, type Space, until } from './netns.ts';
 import { parseSas, type Sa } from './sas.ts';
 
 export interface Gateway {
-  readonly kind: 'strongswan' | 'espalier';
+  /** `kernel` is a strongSwan too, with a kernel's ESP and AH instead of its own. */
+  readonly kind: 'strongswan' | 'espalier' | 'kernel';
   readonly space: Space;
   swanctl(...args: readonly string[]): Promise<Done>;
   sas(): Promise<readonly Sa[]>;

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { MAIN } from './espalier.ts';
+import { UML } from './uml.ts';
 
 const PLUGINS = '/usr/lib/ipsec/plugins/libstrongswan-';
 
@@ -23,6 +24,8 @@ const NEEDS = {
   chapoly: () => file(`${PLUGINS}chapoly.so`, 'libstrongswan-extra-plugins'),
   openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
   scapy: () => file('/usr/lib/python3/dist-packages/scapy', 'python3-scapy'),
+  uml: () => file(UML, 'user-mode-linux'),
+  modprobe: () => command('modprobe', 'kmod'),
   espalier: () => (existsSync(MAIN) ? undefined : 'the daemon is not built (npm run build)'),
 } satisfies Record<string, () => string | undefined>;
 
@@ -34,6 +37,19 @@ export const NETWORK: readonly Need[] = ['root', 'ip', 'namespaces', 'nft', 'pin
 export const STRONGSWAN: readonly Need[] = [...NETWORK, 'tun', 'charon', 'swanctl', 'libipsec', 'openssl', 'chapoly'];
 /** For our daemon against a charon. */
 export const INTEROP: readonly Need[] = [...STRONGSWAN, 'espalier'];
+
+/** For our daemon against a charon with a kernel of its own. */
+export const KERNEL: readonly Need[] = [
+  ...NETWORK,
+  'tun',
+  'charon',
+  'swanctl',
+  'openssl',
+  'chapoly',
+  'uml',
+  'modprobe',
+  'espalier',
+];
 
 /** The `skip` option of a test: false, or why. */
 export function lacking(...needs: readonly Need[]): string | false {

@@ -6,6 +6,7 @@
 // With a NAT, gwa has 100.64.0.1 and 2001:db8:a::1 behind it, and its outside addresses are those that gwa has above.
 // Neither gateway has a route to the other's inside: only a tunnel gets there.
 
+import { hop } from './hop.ts';
 import { type Space, Topology } from './netns.ts';
 
 export const A = {
@@ -35,9 +36,19 @@ export interface Sites {
   readonly gwb: Space;
   readonly hostb: Space;
   readonly nat: Nat | undefined;
+  readonly hop: Space | undefined;
 }
 
-export async function sites(options: { nat?: boolean; mtu?: number } = {}): Promise<Sites> {
+export interface SitesOptions {
+  readonly nat?: boolean;
+  readonly mtu?: number;
+  /** gwb is not a gateway but the place where one stands: what has its addresses is a machine behind its interfaces. */
+  readonly guest?: boolean;
+  /** A router on the way that neither gateway knows of (hop.ts). */
+  readonly hop?: boolean;
+}
+
+export async function sites(options: SitesOptions = {}): Promise<Sites> {
   const topology = new Topology();
   try {
     const [hosta, gwa, gwb, hostb] = [
@@ -47,7 +58,8 @@ export async function sites(options: { nat?: boolean; mtu?: number } = {}): Prom
       await topology.space('hostb'),
     ];
     await topology.wire(hosta, [`${A.host}/24`, `${A.host6}/64`], gwa, ['10.1.0.1/24', 'fd00:a::1/64']);
-    await topology.wire(hostb, [`${B.host}/24`, `${B.host6}/64`], gwb, ['10.2.0.1/24', 'fd00:b::1/64']);
+    const inside = options.guest ? [] : ['10.2.0.1/24', 'fd00:b::1/64'];
+    await topology.wire(hostb, [`${B.host}/24`, `${B.host6}/64`], gwb, inside);
     for (const [host, gateway] of [
       [hosta, ['10.1.0.1', 'fd00:a::1']],
       [hostb, ['10.2.0.1', 'fd00:b::1']],
@@ -55,11 +67,18 @@ export async function sites(options: { nat?: boolean; mtu?: number } = {}): Prom
       for (const via of gateway) await host.route('default', via);
     }
     await gwa.forward();
-    await gwb.forward();
-    const b = [`${B.outside}/24`, `${B.outside6}/64`];
+    if (!options.guest) await gwb.forward();
+    const b = options.guest ? [] : [`${B.outside}/24`, `${B.outside6}/64`];
     const nat = options.nat === true ? await Nat.between(topology, gwa, gwb, b) : undefined;
-    if (!nat) await topology.wire(gwa, [`${A.outside}/24`, `${A.outside6}/64`], gwb, b, options.mtu);
-    return { topology, hosta, gwa, gwb, hostb, nat };
+    const router = options.hop
+      ? await hop(
+          topology,
+          { space: gwa, addresses: [A.outside, A.outside6], own: true },
+          { space: gwb, addresses: [B.outside, B.outside6], own: b.length > 0 },
+        )
+      : undefined;
+    if (!nat && !router) await topology.wire(gwa, [`${A.outside}/24`, `${A.outside6}/64`], gwb, b, options.mtu);
+    return { topology, hosta, gwa, gwb, hostb, nat, hop: router };
   } catch (error) {
     await topology.dispose();
     throw error;

@@ -1,0 +1,123 @@
+// Espalier against a strongSwan with the IPsec of a Linux kernel, as routers have it: protocol 50, every algorithm, both
+// roles, both families inside and outside. One machine is booted for all of it (support/uml.ts).
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { KERNEL, lacking } from '../support/needs.ts';
+import { A, B } from '../support/sites.ts';
+import { Rig } from './kernel.ts';
+import type { Plan, Side } from './plan.ts';
+import { type Lab, whole } from './scenario.ts';
+
+const skip = lacking(...KERNEL);
+const mixed: Plan = { a: 'espalier', b: 'kernel', hop: true, inside: [4, 6] };
+
+/** What is to be said of one child: also AH, sequence numbers of 64 bits, transport mode. */
+const CHILDREN: readonly (readonly [name: string, words: Partial<Plan>])[] = [
+  ['AES-GCM with 128 bits', { esp: 'aes128gcm16' }],
+  ['AES-GCM with 256 bits', { esp: 'aes256gcm16' }],
+  ['AES-GCM with an ICV of 8 bytes', { esp: 'aes192gcm8' }],
+  ['AES-CCM with 128 bits', { esp: 'aes128ccm16' }],
+  ['AES-CCM with 256 bits and an ICV of 12 bytes', { esp: 'aes256ccm12' }],
+  ['ChaCha20-Poly1305', { esp: 'chacha20poly1305' }],
+  ['AES-CBC and HMAC-SHA1', { esp: 'aes128-sha1' }],
+  ['AES-CBC and HMAC-SHA2-256', { esp: 'aes192-sha256' }],
+  ['AES-CBC and HMAC-SHA2-384', { esp: 'aes256-sha384' }],
+  ['AES-CBC and HMAC-SHA2-512', { esp: 'aes256-sha512' }],
+  ['AES-CBC and HMAC-MD5', { esp: 'aes128-md5' }],
+  ['AES-CBC and AES-XCBC', { esp: 'aes128-aesxcbc' }],
+  ['AES-CBC and AES-CMAC', { esp: 'aes128-aescmac' }],
+  ['AES-CTR and HMAC-SHA2-256', { esp: 'aes128ctr-sha256' }],
+  ['3DES and HMAC-SHA1', { esp: '3des-sha1' }],
+  ['NULL and HMAC-SHA1', { esp: 'null-sha1' }],
+];
+
+const REKEYS: readonly (readonly [what: 'child' | 'ike', from: readonly Side[]])[] = [
+  ['child', ['a']],
+  ['child', ['b']],
+  ['ike', ['a']],
+  ['child', ['a', 'b']],
+  ['ike', ['b']],
+  ['child', ['b']],
+  ['ike', ['a', 'b']],
+  ['child', ['a']],
+];
+
+/** By family outside, the sides whose link to the router on the way takes less than the other's. */
+const NARROW = { 4: ['a', 'b'], 6: ['a'] } as const;
+
+let rig: Rig | undefined;
+
+before(async () => {
+  if (skip === false) rig = await Rig.boot(mixed);
+});
+after(() => rig?.dispose());
+
+/** Runs the work in the lab with this plan, and no tunnel yet. */
+async function planned(plan: Plan, work: (lab: Lab, rig: Rig) => Promise<void>): Promise<void> {
+  assert.ok(rig, 'the machine did not boot');
+  await work(await rig.lab(plan), rig);
+}
+
+for (const [name, words] of CHILDREN) {
+  for (const [from, role, outside] of [
+    ['a', 'Espalier initiates over IPv4', 4],
+    ['b', 'the kernel initiates over IPv6', 6],
+  ] as const) {
+    test(`${name}: ${role}, and all that is sent comes back, also after a rekey`, { skip }, () =>
+      planned({ ...mixed, ...words, outside }, async (lab, rig) => {
+        await lab.up(from);
+        assert.equal((await lab.agreed()).child.encap, false, 'protocol 50, not UDP');
+        await rig.echo('all');
+        await lab.rekey('child', [from === 'a' ? 'b' : 'a']);
+        await rig.echo('some');
+        await rig.faultless();
+      }),
+    );
+  }
+}
+
+for (const outside of [4, 6] as const) {
+  test(`over IPv${outside} rekeys by both sides and of both kinds lose nothing`, { skip }, () =>
+    planned({ ...mixed, outside }, async (lab) => {
+      await lab.up('a');
+      await lab.pings();
+      const flow = await lab.flow(outside);
+      for (const [what, from] of REKEYS) await lab.rekey(what, from);
+      whole(await flow.stop());
+    }),
+  );
+
+  for (const side of NARROW[outside]) {
+    const [near, far] = side === 'a' ? ['Espalier', 'the kernel'] : ['the kernel', 'Espalier'];
+    test(`over IPv${outside} a narrow link at ${near} stops nothing that ${far} sends`, { skip }, () =>
+      planned({ ...mixed, outside }, async (lab, rig) => {
+        await rig.narrow(side, 1400);
+        try {
+          await lab.up('a');
+          await rig.echo('all');
+        } finally {
+          await rig.narrow(side, 1500);
+        }
+      }),
+    );
+  }
+}
+
+for (const [family, toA, toB] of [
+  [4, A.host, B.host],
+  [6, A.host6, B.host6],
+] as const) {
+  test(`both hosts are told how large a packet of IPv${family} may be, and such a one gets through`, { skip }, () =>
+    planned(mixed, async (lab, rig) => {
+      await lab.up('a');
+      for (const [host, address] of [
+        [lab.net.hosta, toB],
+        [lab.net.hostb, toA],
+      ] as const) {
+        const mtu = await rig.pathMtu(host, address);
+        assert.ok(mtu >= 1280 && mtu < 1500, `${mtu}`);
+      }
+    }),
+  );
+}
