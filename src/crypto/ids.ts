@@ -12,6 +12,7 @@ export const ENCR = {
   AES_GCM_8: 18,
   AES_GCM_12: 19,
   AES_GCM_16: 20,
+  NULL_AUTH_AES_GMAC: 21,
   CHACHA20_POLY1305: 28,
 } as const;
 
@@ -34,6 +35,11 @@ export const INTEG = {
   HMAC_SHA2_256_128: 12,
   HMAC_SHA2_384_192: 13,
   HMAC_SHA2_512_256: 14,
+  /**
+   * Not IANA's, and never on the wire: SHA2-256 cut to 96 bits as an early draft had it. Peers of that time negotiate
+   * HMAC_SHA2_256_128 and mean this.
+   */
+  HMAC_SHA2_256_96: 252,
 } as const;
 
 export const KE = {

@@ -72,6 +72,7 @@ const INTEGRITIES: Readonly<Record<number, Integrity>> = {
   [INTEG.HMAC_SHA2_256_128]: asIntegrity(INTEG.HMAC_SHA2_256_128, 32, 16, hmacOf(sha256)),
   [INTEG.HMAC_SHA2_384_192]: asIntegrity(INTEG.HMAC_SHA2_384_192, 48, 24, hmacOf(sha384)),
   [INTEG.HMAC_SHA2_512_256]: asIntegrity(INTEG.HMAC_SHA2_512_256, 64, 32, hmacOf(sha512)),
+  [INTEG.HMAC_SHA2_256_96]: asIntegrity(INTEG.HMAC_SHA2_256_96, 32, 12, hmacOf(sha256)),
 };
 
 function protection(keys: ProtectionKeys): Protection {
@@ -90,6 +91,8 @@ function protection(keys: ProtectionKeys): Protection {
       return combined(12, ...split(3), ccm(12));
     case ENCR.AES_CCM_16:
       return combined(16, ...split(3), ccm(16));
+    case ENCR.NULL_AUTH_AES_GMAC:
+      return gmac(...split(4));
     case ENCR.CHACHA20_POLY1305:
       return combined(16, ...split(4), (key, nonce, aad) => ({
         sealed: (plain) => chacha20poly1305(key, nonce, aad).encrypt(plain),
@@ -146,6 +149,23 @@ function combined(icvSize: number, key: Uint8Array, salt: Uint8Array, stream: St
       if (sealed.length < icvSize) return undefined;
       const plain = stream(key, concat(salt, iv), aad).plain(sealed.slice(0, sealed.length - icvSize));
       return same(this.seal(iv, aad, plain), sealed) ? plain : undefined;
+    },
+  };
+}
+
+/** RFC 4543: the ICV of an empty text whose AAD is everything. */
+function gmac(key: Uint8Array, salt: Uint8Array): Protection {
+  const icv = (iv: Uint8Array, aad: Uint8Array, text: Uint8Array) =>
+    gcm(key, concat(salt, iv), concat(aad, iv, text)).encrypt(new Uint8Array(0));
+  return {
+    ivSize: 8,
+    icvSize: 16,
+    blockSize: 1,
+    counterIv: true,
+    seal: (iv, aad, plain) => concat(plain, icv(iv, aad, plain)),
+    open(iv, aad, sealed) {
+      const text = sealed.slice(0, -16);
+      return sealed.length >= 16 && same(icv(iv, aad, text), sealed.slice(text.length)) ? text : undefined;
     },
   };
 }

@@ -58,7 +58,7 @@ test('salts, IVs and ICVs have the sizes of RFC 4106, RFC 4309, RFC 7634 and RFC
 });
 
 test('unknown ids are undefined', () => {
-  assert.equal(cipherShape(21, 128), undefined);
+  assert.equal(cipherShape(22, 128), undefined);
   assert.equal(prf(0), undefined);
   assert.equal(integrity(INTEG.NONE), undefined);
   assert.equal(keyExchange(KE.NONE), undefined);

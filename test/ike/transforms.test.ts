@@ -13,13 +13,18 @@ import {
 } from '../../src/ike/transforms.ts';
 import { TRANSFORM } from '../../src/ike/wire/constants.ts';
 
-test('every id of the crypto layer is registered once', () => {
+/** Known to the crypto layer, for the data plane alone: GMAC, and the truncation of old peers, which has no id of IANA. */
+const NOT_OFFERED: readonly number[] = [ENCR.NULL_AUTH_AES_GMAC, INTEG.HMAC_SHA2_256_96];
+
+test('every id of the crypto layer is registered once, but for what is not offered', () => {
   const ids = [
-    ...Object.values(ENCR).map((id) => ({ type: TRANSFORM.ENCR, id })),
+    ...Object.values(ENCR)
+      .filter((id) => !NOT_OFFERED.includes(id))
+      .map((id) => ({ type: TRANSFORM.ENCR, id })),
     ...Object.values(PRF).map((id) => ({ type: TRANSFORM.PRF, id })),
     // NONE is no algorithm: it never stands for integrity that is missing.
     ...Object.values(INTEG)
-      .filter((id) => id !== INTEG.NONE)
+      .filter((id) => id !== INTEG.NONE && !NOT_OFFERED.includes(id))
       .map((id) => ({ type: TRANSFORM.INTEG, id })),
     ...Object.values(KE).map((id) => ({ type: TRANSFORM.KE, id })),
   ];
