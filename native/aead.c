@@ -98,7 +98,7 @@ static bool openssl_run(struct aead *aead, const struct message *message) {
          add(context, message->out, message->in, message->length) && end(mode, message);
 }
 
-/** All is AAD: SPI and sequence number, the IV, and the text (RFC 4543 §3.3). */
+/** All is AAD: SPI and sequence number, IV (draft-mcgrew-gcm-test-01 and Linux have it so), text (RFC 4543 §3.3). */
 static bool gmac_run(struct aead *aead, const struct message *message) {
   struct openssl_aead *mode = (struct openssl_aead *)aead;
   EVP_CIPHER_CTX *context = mode->context;

@@ -44,13 +44,7 @@ export interface CipherAddon {
   /** In place, behind where the IV was. False: forged. */
   cipherOpen(cipher: CipherHandle, packet: Uint8Array, textLength: number, seqHigh: number, seqLow: number): boolean;
   /** A combined mode without ESP: seals or opens the text at the start of `bytes`, which the ICV follows. */
-  cipherBare(
-    cipher: CipherHandle,
-    nonce: Uint8Array,
-    aad: Uint8Array,
-    bytes: Uint8Array,
-    textLength: number,
-  ): boolean;
+  cipherBare(cipher: CipherHandle, nonce: Uint8Array, aad: Uint8Array, bytes: Uint8Array, textLength: number): boolean;
   /** Nanoseconds a packet, over so many rounds; to open it takes one sealed with sequence number 1. NaN: it failed. */
   cipherTime(cipher: CipherHandle, packet: Uint8Array, textLength: number, rounds: number): number;
   cipherFacilities(): { readonly vaes: boolean; readonly openssl: string };
