@@ -9,6 +9,7 @@ import { type Suite, suiteIsSound } from '../ike/select.ts';
 import { ALGORITHMS, keywords, transformOf } from '../ike/transforms.ts';
 import { childKeys, firstKeys } from '../ike/v2/keymat.ts';
 import { TRANSFORM } from '../ike/wire/constants.ts';
+import { addon } from '../net/native.ts';
 
 /** Groups where both halves of an exchange take well under a millisecond; of the others only presence is checked. */
 const QUICK: readonly number[] = [KE.CURVE25519, KE.CURVE448, KE.ECP_256, KE.ECP_384, KE.ECP_521];
@@ -87,6 +88,26 @@ function protects(suite: Suite): void {
   const keys = firstKeys(ike, { shared: SHARED, nonceI: NONCE_I, nonceR: NONCE_R }, SPI_I, SPI_R);
   const { initiator, responder } = childKeys({ suite: ike, keys }, suite, NONCE_I, NONCE_R, undefined);
   opens(initiator, responder);
+  agreesWithTwin(initiator);
+}
+
+/** The data plane's cipher and the one above, of which one is C and the other is not, understand each other. */
+function agreesWithTwin(keys: ProtectionKeys): void {
+  const native = addon();
+  const twin = protection(keys);
+  const options = (sealing: number) => Int32Array.of(keys.encr, keys.keyBits ?? 0, keys.integ, 0, sealing, 0);
+  const sealer = native.cipherNew(options(1), keys.encrKey, keys.integKey);
+  const opener = native.cipherNew(options(0), keys.encrKey, keys.integKey);
+  if (!sealer || !opener) throw new Error('the addon does not know it');
+  const text = AAD.length + twin.ivSize;
+  const packet = new Uint8Array(text + PLAIN.length + twin.icvSize);
+  packet.set(AAD);
+  packet.set(PLAIN, text);
+  if (!native.cipherSeal(sealer, packet, text, PLAIN.length, 0, 1)) throw new Error('the addon does not seal');
+  const opened = twin.open(packet.subarray(AAD.length, text), AAD, packet.subarray(text));
+  if (!opened || !same(opened, PLAIN)) throw new Error('what the addon sealed does not open');
+  if (!native.cipherOpen(opener, packet, PLAIN.length, 0, 1)) throw new Error('the addon does not open what it sealed');
+  if (!same(packet.subarray(text, text + PLAIN.length), PLAIN)) throw new Error('the addon opens it wrongly');
 }
 
 function opens(keys: ProtectionKeys, others: ProtectionKeys): void {

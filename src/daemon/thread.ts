@@ -4,7 +4,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../esp/slots.ts';
 
 /** Words of `control`. */
-export const CONTROL = { CHANGES: 0, STOP: 1 } as const;
+export const CONTROL = { CHANGES: 0, STOP: 1, BEATS: 2 } as const;
+export const CONTROL_WORDS = 3;
 
 export interface WorkerData {
   readonly index: number;

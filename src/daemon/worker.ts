@@ -17,22 +17,27 @@ function run({ index, workers, uses, fds, shared, counters, total, control, port
   const lane = openLane({ index, workers, uses, fds }, laneMemory(), counters);
   const [seconds, nanos] = process.hrtime();
   const offset = seconds * 1000 + nanos / 1e6 - performance.now() - epoch;
+  const bugs = { count: 0, since: 0 };
   let seen = 0;
   const changes = (): boolean => {
     const announced = Atomics.load(control, CONTROL.CHANGES);
     if (announced === seen) return false;
     seen = announced;
     for (let message = receiveMessageOnPort(port); message; message = receiveMessageOnPort(port)) {
-      pipeline.apply(message.message as Change);
+      try {
+        pipeline.apply(message.message as Change);
+      } catch (error) {
+        survive(error, bugs, tell);
+      }
     }
     return true;
   };
   const tell = (event: SaEvent): void => port.postMessage(event);
   const pipeline = new Pipeline({ lane, worker: index, shared, total, events: tell, changes });
-  const bugs = { count: 0, since: 0 };
   while (Atomics.load(control, CONTROL.STOP) === 0) {
     try {
       const ready = lane.wait(LONGEST_WAIT);
+      Atomics.add(control, CONTROL.BEATS, 1);
       changes();
       pipeline.turn(ready, performance.now() + offset);
     } catch (error) {

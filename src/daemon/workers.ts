@@ -11,7 +11,7 @@ import type { ChildSa } from '../ike/effects.ts';
 import { Bell, forwardTo } from '../net/lane.ts';
 import { addon } from '../net/native.ts';
 import type { Pipelines } from './plane.ts';
-import { CONTROL, type WorkerData } from './thread.ts';
+import { CONTROL, CONTROL_WORDS, type WorkerData } from './thread.ts';
 
 export interface WorkerPlan {
   readonly uses: number;
@@ -30,8 +30,14 @@ interface Thread {
   worker: Worker;
   port: MessagePort;
   deaths: number[];
+  /** How often it had gone round when it was last looked at, and since when it has not. */
+  beats: number;
+  stuckSince: number | undefined;
 }
 
+/** A thread goes round at least once a second; one that has not for so long is replaced. */
+const LOOK_EVERY = 1000;
+const STUCK_AFTER = 5000;
 /** So many deaths of one worker in a minute are enough. */
 const DEATHS = 5;
 const MINUTE = 60_000;
@@ -45,6 +51,7 @@ export class Workers implements Pipelines {
   readonly #plan: WorkerPlan;
   readonly #threads: Thread[];
   readonly #epoch: number;
+  readonly #watchdog: NodeJS.Timeout;
   #closing = false;
 
   constructor(plan: WorkerPlan) {
@@ -55,13 +62,17 @@ export class Workers implements Pipelines {
     this.#threads = plan.fds.map((_, index) => {
       const thread = {
         bell: new Bell(),
-        control: new Int32Array(new SharedArrayBuffer(8)),
+        control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
         counters: new Float64Array(new SharedArrayBuffer(8 * COUNTERS.length)),
         total: dropMemory(1),
         deaths: [],
+        beats: 0,
+        stuckSince: undefined,
       };
       return { ...thread, ...this.#spawn(index, thread) };
     });
+    this.#watchdog = setInterval(() => this.#look(), LOOK_EVERY);
+    this.#watchdog.unref();
   }
 
   /** By worker; the values are whole numbers of 64 bits. */
@@ -101,8 +112,15 @@ export class Workers implements Pipelines {
     forwardTo(worker, bytes, from, to.ip);
   }
 
+  /** Another thread takes its place, as after its death. */
+  replace(worker: number): void {
+    void this.#threads[worker]?.worker.terminate();
+  }
+
   async close(): Promise<void> {
+    if (this.#closing) return;
     this.#closing = true;
+    clearInterval(this.#watchdog);
     await Promise.all(
       this.#threads.map(({ worker, control, bell }) => {
         const ended = new Promise((resolve) => worker.once('exit', resolve));
@@ -114,6 +132,19 @@ export class Workers implements Pipelines {
     for (const [index, { bell }] of this.#threads.entries()) {
       addon().mailboxOpen(index + 1, -1);
       bell.close();
+    }
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [index, thread] of this.#threads.entries()) {
+      const beats = Atomics.load(thread.control, CONTROL.BEATS);
+      if (beats !== thread.beats) thread.stuckSince = undefined;
+      else thread.stuckSince ??= now;
+      thread.beats = beats;
+      if (thread.stuckSince === undefined || now - thread.stuckSince < STUCK_AFTER) continue;
+      thread.stuckSince = undefined;
+      this.replace(index);
     }
   }
 
