@@ -119,7 +119,7 @@ export class ReplayWindows {
 function whole(low: number, newest: number, size: number): number {
   // No number lies before the first.
   const edge = Math.max(0, newest - (size || UNCHECKED_REACH) + 1);
-  const seq = newest - (newest % TWO_32) + (low >>> 0);
+  const seq = Math.floor(newest / TWO_32) * TWO_32 + (low >>> 0);
   if (seq < edge) return seq + TWO_32;
   return seq >= edge + TWO_32 ? seq - TWO_32 : seq;
 }
