@@ -6,7 +6,7 @@ import { Fragments, OUTBOUND } from '../../src/esp/fragments.ts';
 import { Inner } from '../../src/esp/packet.ts';
 import { Policies, UNDECIDED } from '../../src/esp/policy.ts';
 import { Selectors } from '../../src/esp/selector.ts';
-import { ipv4, ipv6, selector, udp } from './support.ts';
+import { ipv4, ipv6, selector, udp } from './packets.ts';
 
 interface Piece {
   readonly id?: number;

@@ -4,7 +4,7 @@ import { concat, unhex } from '../../src/bytes/bytes.ts';
 import { Bucket } from '../../src/esp/bucket.ts';
 import { checksum, prohibited, tooBig } from '../../src/esp/icmp.ts';
 import { Inner } from '../../src/esp/packet.ts';
-import { ip, ipv4, ipv6, udp } from './support.ts';
+import { ip, ipv4, ipv6, udp } from './packets.ts';
 
 function answer(packet: Uint8Array): Uint8Array | undefined {
   const inner = new Inner();

@@ -6,7 +6,7 @@ import { Inner } from '../../src/esp/packet.ts';
 import { NO_POLICY, Policies, RANK, UNDECIDED } from '../../src/esp/policy.ts';
 import type { Selector } from '../../src/ike/wire/ts.ts';
 import { lookup, type Policy } from './oracle.ts';
-import { ipv4, ipv6, selector, udp } from './support.ts';
+import { ipv4, ipv6, selector, udp } from './packets.ts';
 
 function parsed(packet: Uint8Array): Inner {
   const inner = new Inner();

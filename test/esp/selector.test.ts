@@ -6,7 +6,7 @@ import { Inner } from '../../src/esp/packet.ts';
 import { Selectors } from '../../src/esp/selector.ts';
 import type { Selector } from '../../src/ike/wire/ts.ts';
 import { permitted } from './oracle.ts';
-import { ipv4, ipv6, selector, udp } from './support.ts';
+import { ipv4, ipv6, selector, udp } from './packets.ts';
 
 function parsed(bytes: Uint8Array): Inner {
   const inner = new Inner();

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { formatPrefix, inPrefix, type Prefix, prefixRange } from '../../src/bytes/ip.ts';
 import { addressWords } from '../../src/esp/address.ts';
 import { DEEPEST, Tries } from '../../src/esp/trie.ts';
-import { ip } from './support.ts';
+import { ip } from './packets.ts';
 
 /** The values whose prefixes cover the address, the longest first. */
 function offered(tries: Tries, trie: number, address: Uint8Array): number[] {
