@@ -1,5 +1,6 @@
 // Reads the inner IP packet as far as decisions need it (RFC 791, RFC 8200; RFC 4301 §4.4.1.1, §7). One object is filled
-// again and again: all of it is numbers, so nothing is allocated, and the bytes are borrowed until the next `parse`.
+// again and again: all of it is numbers, so nothing is allocated, and the bytes are borrowed until the next `parse`. They
+// are read through a `DataView`, a word at a time: put together from single bytes it takes more than twice as long.
 
 const TCP = 6;
 const UDP = 17;
@@ -62,6 +63,10 @@ export class Inner {
   d1 = 0;
   d2 = 0;
   d3 = 0;
+  #view = new DataView(this.bytes.buffer);
+  /** What was read before, and its view: batches from the inside and from the outside take turns. */
+  #otherBytes = this.bytes;
+  #otherView = this.#view;
 
   /** The packet without what is around it: a new view, not for every packet. */
   get packet(): Uint8Array {
@@ -70,7 +75,7 @@ export class Inner {
 
   /** False when the `available` bytes at `at` do not start with a well-formed IP packet. */
   parse(bytes: Uint8Array, at = 0, available = bytes.length - at): boolean {
-    this.bytes = bytes;
+    if (bytes !== this.bytes) this.#turnTo(bytes);
     this.at = at;
     this.portsKnown = false;
     this.sourcePort = 0;
@@ -80,71 +85,81 @@ export class Inner {
     this.unseen = false;
     this.identification = 0;
     if (available < V4_HEADER) return false;
-    const version = u8(bytes, at) >> 4;
-    if (version === 4) return parse4(this, bytes, at, available);
-    return version === 6 && available >= V6_HEADER && parse6(this, bytes, at, available);
+    const view = this.#view;
+    const version = view.getUint8(at) >> 4;
+    if (version === 4) return parse4(this, view, at, available);
+    return version === 6 && available >= V6_HEADER && parse6(this, view, at, available);
+  }
+
+  #turnTo(bytes: Uint8Array): void {
+    const view =
+      bytes === this.#otherBytes ? this.#otherView : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#otherBytes = this.bytes;
+    this.#otherView = this.#view;
+    this.bytes = bytes;
+    this.#view = view;
   }
 }
 
-function parse4(inner: Inner, bytes: Uint8Array, at: number, available: number): boolean {
-  const header = (u8(bytes, at) & 0x0f) * 4;
-  const length = u16(bytes, at + 2);
-  const flags = u16(bytes, at + 6);
+function parse4(inner: Inner, view: DataView, at: number, available: number): boolean {
+  const header = (view.getUint8(at) & 0x0f) * 4;
+  const length = view.getUint16(at + 2);
+  const flags = view.getUint16(at + 6);
   inner.version = 4;
   inner.length = length;
   inner.header = header;
-  inner.protocol = u8(bytes, at + 9);
-  inner.trafficClass = u8(bytes, at + 1);
+  inner.protocol = view.getUint8(at + 9);
+  inner.trafficClass = view.getUint8(at + 1);
   inner.dontFragment = (flags & DONT_FRAGMENT) !== 0;
-  inner.s0 = i32(bytes, at + 12);
-  inner.d0 = i32(bytes, at + 16);
+  inner.s0 = view.getInt32(at + 12);
+  inner.d0 = view.getInt32(at + 16);
   inner.s1 = inner.s2 = inner.s3 = 0;
   inner.d1 = inner.d2 = inner.d3 = 0;
   if (header < V4_HEADER || length < header || length > available) return false;
   if ((flags & (MORE_FRAGMENTS | OFFSET)) !== 0) {
     inner.fragment = true;
     inner.laterFragment = (flags & OFFSET) !== 0;
-    inner.identification = u16(bytes, at + 4);
+    inner.identification = view.getUint16(at + 4);
   }
-  upper(inner, bytes);
+  upper(inner, view);
   return true;
 }
 
-function parse6(inner: Inner, bytes: Uint8Array, at: number, available: number): boolean {
+function parse6(inner: Inner, view: DataView, at: number, available: number): boolean {
   inner.version = 6;
-  inner.length = V6_HEADER + u16(bytes, at + 4);
-  inner.trafficClass = ((u8(bytes, at) & 0x0f) << 4) | (u8(bytes, at + 1) >> 4);
+  inner.length = V6_HEADER + view.getUint16(at + 4);
+  inner.trafficClass = ((view.getUint8(at) & 0x0f) << 4) | (view.getUint8(at + 1) >> 4);
   inner.dontFragment = true;
-  inner.s0 = i32(bytes, at + 8);
-  inner.s1 = i32(bytes, at + 12);
-  inner.s2 = i32(bytes, at + 16);
-  inner.s3 = i32(bytes, at + 20);
-  inner.d0 = i32(bytes, at + 24);
-  inner.d1 = i32(bytes, at + 28);
-  inner.d2 = i32(bytes, at + 32);
-  inner.d3 = i32(bytes, at + 36);
-  if (inner.length > available || !extensions(inner, bytes, at)) return false;
-  upper(inner, bytes);
+  inner.s0 = view.getInt32(at + 8);
+  inner.s1 = view.getInt32(at + 12);
+  inner.s2 = view.getInt32(at + 16);
+  inner.s3 = view.getInt32(at + 20);
+  inner.d0 = view.getInt32(at + 24);
+  inner.d1 = view.getInt32(at + 28);
+  inner.d2 = view.getInt32(at + 32);
+  inner.d3 = view.getInt32(at + 36);
+  if (inner.length > available || !extensions(inner, view, at)) return false;
+  upper(inner, view);
   return true;
 }
 
 /** Walks to the upper layer, or to where a later fragment goes on. */
-function extensions(inner: Inner, bytes: Uint8Array, start: number): boolean {
-  let next = u8(bytes, start + 6);
+function extensions(inner: Inner, view: DataView, start: number): boolean {
+  let next = view.getUint8(start + 6);
   let header = V6_HEADER;
   for (let count = 0; isExtension(next); count++) {
     const at = start + header;
     // RFC 8200 §4.1: hop-by-hop options come first or not at all.
     if (count === MAX_EXTENSIONS || (next === HOP_BY_HOP && count > 0) || header + 8 > inner.length) return false;
-    header += extensionSize(next, bytes, at);
+    header += extensionSize(next, view, at);
     if (header > inner.length) return false;
-    const fragment = next === FRAGMENT ? u16(bytes, at + 2) : 0;
-    next = u8(bytes, at);
+    const fragment = next === FRAGMENT ? view.getUint16(at + 2) : 0;
+    next = view.getUint8(at);
     // RFC 6946: neither offset nor more to come is a whole packet.
     if ((fragment & 0xfff9) === 0) continue;
     inner.fragment = true;
     inner.laterFragment = fragment >>> 3 !== 0;
-    inner.identification = i32(bytes, at + 4);
+    inner.identification = view.getInt32(at + 4);
     if (inner.laterFragment) break;
   }
   inner.protocol = next;
@@ -152,13 +167,13 @@ function extensions(inner: Inner, bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-function extensionSize(kind: number, bytes: Uint8Array, at: number): number {
+function extensionSize(kind: number, view: DataView, at: number): number {
   if (kind === FRAGMENT) return 8;
   // RFC 4302 §2.2 counts in words of 4 bytes, RFC 8200 in words of 8.
-  return kind === AUTHENTICATION ? (u8(bytes, at + 1) + 2) * 4 : (u8(bytes, at + 1) + 1) * 8;
+  return kind === AUTHENTICATION ? (view.getUint8(at + 1) + 2) * 4 : (view.getUint8(at + 1) + 1) * 8;
 }
 
-function upper(inner: Inner, bytes: Uint8Array): void {
+function upper(inner: Inner, view: DataView): void {
   const needed = portBytes(inner.protocol);
   if (inner.laterFragment) {
     inner.unseen = needed > 0 || (inner.version === 6 && isExtension(inner.protocol));
@@ -172,10 +187,10 @@ function upper(inner: Inner, bytes: Uint8Array): void {
   const at = inner.at + inner.header;
   inner.portsKnown = true;
   if (needed === 4) {
-    inner.sourcePort = u16(bytes, at);
-    inner.destinationPort = u16(bytes, at + 2);
+    inner.sourcePort = view.getUint16(at);
+    inner.destinationPort = view.getUint16(at + 2);
   } else {
-    inner.sourcePort = needed === 2 ? u16(bytes, at) : u8(bytes, at + 2) << 8;
+    inner.sourcePort = needed === 2 ? view.getUint16(at) : view.getUint8(at + 2) << 8;
     inner.destinationPort = inner.sourcePort;
   }
 }
@@ -207,16 +222,4 @@ export function isExtension(next: number): boolean {
     next === AUTHENTICATION ||
     next === DESTINATION_OPTIONS
   );
-}
-
-function u8(bytes: Uint8Array, at: number): number {
-  return bytes[at] as number;
-}
-
-function u16(bytes: Uint8Array, at: number): number {
-  return (u8(bytes, at) << 8) | u8(bytes, at + 1);
-}
-
-function i32(bytes: Uint8Array, at: number): number {
-  return (u16(bytes, at) << 16) | u16(bytes, at + 2);
 }

@@ -3,10 +3,11 @@
 // numbers up to 2^53; of extended ones the wire shows the low half only (RFC 4303 §2.2.1, appendix A).
 
 const BLOCK = 32;
+const TWO_31 = 2 ** 31;
 const TWO_32 = 2 ** 32;
 
 /** Without a window, the number nearest to the newest one is meant. */
-const UNCHECKED_REACH = 2 ** 31;
+const UNCHECKED_REACH = TWO_31;
 
 /** By slot, shared between threads: whoever takes an SA over goes on where the last one stopped. */
 export interface ReplayMemory {
@@ -73,8 +74,17 @@ export class ReplayWindows {
   fresh(slot: number, low: number): number {
     const size = this.#size[slot] as number;
     const newest = this.#newest[slot] as number;
-    const seq = this.#esn[slot] === 0 ? low >>> 0 : whole(low, newest, size);
-    return size === 0 || this.#unseen(slot, seq, newest, size) ? seq : -1;
+    let seq = low >>> 0;
+    if (this.#esn[slot] !== 0) {
+      // RFC 4303 appendix A2.2: of all numbers with this low half the one within 2^32 from the window's lower edge on.
+      const edge = Math.max(0, newest - (size === 0 ? UNCHECKED_REACH : size) + 1);
+      seq += Math.floor(newest / TWO_32) * TWO_32;
+      if (seq < edge) seq += TWO_32;
+      else if (seq >= edge + TWO_32) seq -= TWO_32;
+    }
+    if (seq > newest || size === 0) return seq;
+    // RFC 4303 §3.3.3: the first packet of an SA carries 1.
+    return seq === 0 || seq <= newest - size || this.#seen(slot, low) ? -1 : seq;
   }
 
   /**
@@ -84,44 +94,40 @@ export class ReplayWindows {
   accept(slot: number, seq: number): 0 | 1 | 2 {
     const size = this.#size[slot] as number;
     const newest = this.#newest[slot] as number;
-    if (size === 0) {
-      if (seq > newest) this.#newest[slot] = seq;
-      return seq > newest ? 2 : 1;
+    const low = seq | 0;
+    if (seq > newest) {
+      this.#newest[slot] = seq;
+      if (size !== 0) this.#advance(slot, newest | 0, low, seq - newest < TWO_31);
+      return 2;
     }
-    if (!this.#unseen(slot, seq, newest, size)) return 0;
-    if (seq > newest) this.#advance(slot, seq, newest);
-    const at = slot * this.#stride + ((seq >>> 5) & (this.#mask[slot] as number));
-    this.#bits[at] = (this.#bits[at] as number) | (1 << (seq & 31));
-    return seq > newest ? 2 : 1;
+    if (size === 0) return 1;
+    if (seq === 0 || seq <= newest - size || this.#seen(slot, low)) return 0;
+    this.#mark(slot, low);
+    return 1;
   }
 
-  #unseen(slot: number, seq: number, newest: number, size: number): boolean {
-    if (seq > newest) return true;
-    // RFC 4303 §3.3.3: the first packet of an SA carries 1.
-    if (seq === 0 || seq <= newest - size) return false;
-    // 2^32 is a multiple of any ring: the low half tells the block.
-    const block = this.#bits[slot * this.#stride + ((seq >>> 5) & (this.#mask[slot] as number))] as number;
-    return ((block >>> (seq & 31)) & 1) === 0;
+  // What follows knows the low halves alone. They tell a block and a bit, since 2^32 is a multiple of any ring; and no
+  // number too large for a small integer goes from one function to another, where it might need a place on the heap.
+
+  #seen(slot: number, low: number): boolean {
+    const block = this.#bits[slot * this.#stride + ((low >>> 5) & (this.#mask[slot] as number))] as number;
+    return ((block >>> (low & 31)) & 1) !== 0;
   }
 
-  #advance(slot: number, seq: number, newest: number): void {
+  #mark(slot: number, low: number): void {
+    const at = slot * this.#stride + ((low >>> 5) & (this.#mask[slot] as number));
+    this.#bits[at] = (this.#bits[at] as number) | (1 << (low & 31));
+  }
+
+  /** Clears the blocks behind that of the newest number up to that of the new one, which is less than 2^31 away if `near`. */
+  #advance(slot: number, from: number, to: number, near: boolean): void {
     const mask = this.#mask[slot] as number;
-    const from = newest >>> 5;
     const base = slot * this.#stride;
-    // Beyond the whole ring the count does not matter, so that it may be any number.
-    const steps = seq - newest > mask * BLOCK ? mask + 1 : ((seq >>> 5) - from) & mask;
-    for (let step = 1; step <= steps; step++) this.#bits[base + ((from + step) & mask)] = 0;
-    this.#newest[slot] = seq;
+    const blocks = ((to >>> 5) - (from >>> 5)) & 0x07ff_ffff;
+    const steps = near && blocks <= mask ? blocks : mask + 1;
+    for (let step = 1; step <= steps; step++) this.#bits[base + (((from >>> 5) + step) & mask)] = 0;
+    this.#mark(slot, to);
   }
-}
-
-/** RFC 4303 appendix A2.2: the one number with this low half within 2^32 from the window's lower edge on. */
-function whole(low: number, newest: number, size: number): number {
-  // No number lies before the first.
-  const edge = Math.max(0, newest - (size || UNCHECKED_REACH) + 1);
-  const seq = newest - (newest % TWO_32) + (low >>> 0);
-  if (seq < edge) return seq + TWO_32;
-  return seq >= edge + TWO_32 ? seq - TWO_32 : seq;
 }
 
 /** One more than the window's own; a power of two, so that a mask finds the block. */

@@ -42,8 +42,8 @@ export class Selectors {
   permits(slot: number, inner: Inner): boolean {
     const { s0, s1, s2, s3, d0, d1, d2, d3 } = inner;
     return (
-      this.#takes(this.#remote[slot] as number, inner, inner.sourcePort, s0, s1, s2, s3) &&
-      this.#takes(this.#local[slot] as number, inner, inner.destinationPort, d0, d1, d2, d3)
+      this.#takes(this.#remote[slot] ?? 0, inner, inner.sourcePort, s0, s1, s2, s3) &&
+      this.#takes(this.#local[slot] ?? 0, inner, inner.destinationPort, d0, d1, d2, d3)
     );
   }
 
@@ -52,8 +52,8 @@ export class Selectors {
     if (!inner.unseen) return false;
     const { s0, s1, s2, s3, d0, d1, d2, d3 } = inner;
     return (
-      this.#mayTake(this.#remote[slot] as number, inner, s0, s1, s2, s3) &&
-      this.#mayTake(this.#local[slot] as number, inner, d0, d1, d2, d3)
+      this.#mayTake(this.#remote[slot] ?? 0, inner, s0, s1, s2, s3) &&
+      this.#mayTake(this.#local[slot] ?? 0, inner, d0, d1, d2, d3)
     );
   }
 

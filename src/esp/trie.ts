@@ -8,9 +8,9 @@ import { sharedBits } from './address.ts';
 import { Pool } from './pool.ts';
 
 const LENGTH = 0;
-const ZERO = 1;
-const ONE = 2;
-const VALUE = 3;
+const VALUE = 1;
+const ZERO = 2;
+const ONE = 3;
 const ADDRESS = 4;
 const STRIDE = 8;
 
@@ -42,19 +42,22 @@ export class Tries {
     this.#pool.words[node + VALUE] = value;
   }
 
-  /** Puts the nodes with a value whose prefixes cover the address into `path`, the shortest first. Returns how many. */
+  /**
+   * Puts the nodes with a value whose prefixes cover the address into `path`, the shortest first. Returns how many. The
+   * way down asks for single bits; at its end the longest prefix that covers the address vouches for those before it.
+   */
   match(cell: number, a0: number, a1: number, a2: number, a3: number, path: Int32Array): number {
     const { words } = this.#pool;
     let count = 0;
     let node = words[cell] as number;
     while (node !== 0) {
       const length = words[node + LENGTH] as number;
-      if (!covers(words, node + ADDRESS, length, a0, a1, a2, a3)) break;
       if (words[node + VALUE] !== 0) path[count++] = node;
       const word = length < 32 ? a0 : length < 64 ? a1 : length < 96 ? a2 : a3;
       // A node for one address has no children, whichever bit this is.
-      node = words[node + ZERO + ((word >>> (31 - (length & 31))) & 1)] as number;
+      node = words[node + ZERO + ((word >>> ~length) & 1)] as number;
     }
+    while (count > 0 && !covers(words, path[count - 1] as number, a0, a1, a2, a3)) count--;
     return count;
   }
 
@@ -126,22 +129,15 @@ function child(node: number, address: Int32Array, at: number, length: number): n
   return node + ZERO + (((address[at + (length >> 5)] as number) >>> (31 - (length & 31))) & 1);
 }
 
-function covers(
-  words: Int32Array,
-  at: number,
-  length: number,
-  a0: number,
-  a1: number,
-  a2: number,
-  a3: number,
-): boolean {
-  const d0 = (words[at] as number) ^ a0;
+function covers(words: Int32Array, node: number, a0: number, a1: number, a2: number, a3: number): boolean {
+  const length = words[node + LENGTH] as number;
+  const d0 = (words[node + ADDRESS] as number) ^ a0;
   // A shift by 32 shifts nothing.
   if (length <= 32) return length === 0 || d0 >>> (32 - length) === 0;
-  const d1 = (words[at + 1] as number) ^ a1;
+  const d1 = (words[node + ADDRESS + 1] as number) ^ a1;
   if (length <= 64) return d0 === 0 && d1 >>> (64 - length) === 0;
-  const d2 = (words[at + 2] as number) ^ a2;
+  const d2 = (words[node + ADDRESS + 2] as number) ^ a2;
   if (length <= 96) return (d0 | d1) === 0 && d2 >>> (96 - length) === 0;
-  const d3 = (words[at + 3] as number) ^ a3;
+  const d3 = (words[node + ADDRESS + 3] as number) ^ a3;
   return (d0 | d1 | d2) === 0 && d3 >>> (128 - length) === 0;
 }

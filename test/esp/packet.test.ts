@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { concat } from '../../src/bytes/bytes.ts';
-import { combine, mark } from '../../src/esp/ecn.ts';
-import { checksum } from '../../src/esp/icmp.ts';
 import { Inner } from '../../src/esp/packet.ts';
-import { permits } from '../../src/esp/selector.ts';
-import { ipv4, ipv6, selector, udp } from './support.ts';
+import { ipv4, ipv6, udp } from './packets.ts';
 
 function parsed(bytes: Uint8Array): Inner {
   const inner = new Inner();
@@ -57,8 +54,10 @@ test('ICMP type and code stand in both ports', () => {
 test('later fragments have no ports, first fragments do', () => {
   const first = parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { more: true }));
   assert.deepEqual([first.portsKnown, first.laterFragment], [true, false]);
+  assert.deepEqual([first.fragment, first.unseen], [true, false]);
   const later = parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { offset: 185 }));
   assert.deepEqual([later.portsKnown, later.laterFragment, later.sourcePort], [false, true, 0]);
+  assert.deepEqual([later.fragment, later.unseen, later.header], [true, true, 20]);
   assert.equal(parsed(ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53), { offset: 0x1000 })).laterFragment, true);
 });
 
@@ -79,6 +78,65 @@ test('IPv6 extension headers are walked to the upper protocol', () => {
 test('a later IPv6 fragment tells its protocol and no ports', () => {
   const inner = parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(fragment(17, 100), udp(1, 2)), 44));
   assert.deepEqual([inner.protocol, inner.portsKnown, inner.laterFragment], [17, false, true]);
+});
+
+test('an IPv6 packet with a fragment header that is whole is no fragment', () => {
+  const atomic = parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(fragment(17, 0, false), udp(1, 2)), 44));
+  assert.deepEqual([atomic.fragment, atomic.portsKnown, atomic.header], [false, true, 48]);
+});
+
+test('what fragments hide is told: ports behind the first, a protocol behind an extension header', () => {
+  const later = (next: number) => parsed(ipv6('fd00:1::1', 'fd00:2::1', concat(fragment(next, 100), udp(1, 2)), 44));
+  assert.equal(later(17).unseen, true);
+  assert.equal(later(60).unseen, true);
+  assert.equal(later(50).unseen, false);
+  // IPv4 has no extension headers: these are protocols without ports.
+  for (const protocol of [0, 43, 44, 50, 51, 60]) {
+    assert.equal(parsed(ipv4('10.1.0.1', '10.2.0.1', udp(1, 2), { protocol, offset: 9 })).unseen, false);
+  }
+  assert.equal(parsed(ipv4('10.1.0.1', '10.2.0.1', new Uint8Array(3), { more: true })).unseen, true);
+});
+
+test('fragments of one datagram have one identification', () => {
+  const first = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2), { more: true });
+  first[4] = 0xab;
+  first[5] = 0xcd;
+  assert.equal(parsed(first).identification, 0xabcd);
+  const second = concat(fragment(17, 3), udp(1, 2));
+  second.set([0xfe, 0xdc, 0xba, 0x98], 4);
+  assert.equal(parsed(ipv6('fd00:1::1', 'fd00:2::1', second, 44)).identification, 0xfedcba98 | 0);
+});
+
+test('IPv4 says whether it may be fragmented, and IPv6 never may be', () => {
+  const packet = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
+  assert.equal(parsed(packet).dontFragment, false);
+  packet[6] = 0x40;
+  assert.deepEqual([parsed(packet).dontFragment, parsed(packet).fragment], [true, false]);
+  assert.equal(parsed(ipv6('fd00:1::1', 'fd00:2::1', udp(1, 2))).dontFragment, true);
+});
+
+test('addresses are read as words, and a packet may start anywhere', () => {
+  const around = new Uint8Array(7).fill(0x45);
+  const v4 = ipv4('192.0.2.1', '10.2.3.4', udp(5000, 53));
+  const v6 = ipv6('fd00:1:2:3:4:5:6:7', '2001:db8::9', udp(5001, 54));
+  const bytes = concat(around, v4, around, v6, around);
+  const inner = new Inner();
+  for (const [at, packet] of [
+    [7, v4],
+    [14 + v4.length, v6],
+  ] as const) {
+    assert.equal(inner.parse(bytes, at, packet.length), true);
+    assert.deepEqual(inner.packet, packet);
+    assert.equal(inner.parse(bytes, at, packet.length - 1), false);
+  }
+  assert.equal(inner.parse(bytes, 7, v4.length), true);
+  assert.deepEqual([inner.s0, inner.s1, inner.s2, inner.s3], [0xc0000201 | 0, 0, 0, 0]);
+  assert.deepEqual([inner.d0, inner.d1, inner.d2, inner.d3], [0x0a020304, 0, 0, 0]);
+  assert.deepEqual([inner.header, inner.sourcePort, inner.destinationPort], [20, 5000, 53]);
+  assert.equal(inner.parse(bytes, 14 + v4.length), true);
+  assert.deepEqual([inner.s0, inner.s1, inner.s2, inner.s3], [0xfd000001 | 0, 0x00020003, 0x00040005, 0x00060007]);
+  assert.deepEqual([inner.d0, inner.d1, inner.d2, inner.d3], [0x20010db8, 0, 0, 9]);
+  assert.deepEqual([inner.header, inner.sourcePort, inner.destinationPort], [40, 5001, 54]);
 });
 
 test('no next header is a protocol of its own', () => {
@@ -125,62 +183,5 @@ test('no bytes make parsing throw or read past the end', () => {
       if (inner.parse(bytes)) assert.ok(inner.length <= bytes.length && inner.protocol <= 255);
     }),
     { numRuns: 1000 },
-  );
-});
-
-test('selectors compare addresses, protocol and ports', () => {
-  const inner = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53)));
-  const any = [selector('0.0.0.0/0')];
-  const dns = [selector('10.2.0.0/16', 17, 53, 53)];
-  assert.equal(permits(any, any, inner), true);
-  assert.equal(permits(any, dns, inner), true);
-  assert.equal(permits([selector('10.1.0.0-10.1.0.6')], any, inner), false);
-  assert.equal(permits([selector('10.1.0.0-10.1.0.7')], any, inner), true);
-  assert.equal(permits([selector('10.1.0.8-10.1.0.9')], any, inner), false);
-  assert.equal(permits([selector('::/0')], any, inner), false);
-  assert.equal(permits(any, [selector('10.2.0.0/16', 6, 53, 53)], inner), false);
-  assert.equal(permits(any, [selector('10.2.0.0/16', 17, 54, 60)], inner), false);
-  assert.equal(permits([], any, inner), false);
-});
-
-test('a later fragment passes only where ports do not matter', () => {
-  const inner = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53), { offset: 10 }));
-  const any = [selector('0.0.0.0/0')];
-  assert.equal(permits(any, [selector('0.0.0.0/0', 17)], inner), true);
-  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0, 1000)], inner), false);
-  // OPAQUE (RFC 7296 §3.13.1)
-  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0xffff, 0)], inner), true);
-  const whole = parsed(ipv4('10.1.0.7', '10.2.0.1', udp(5000, 53)));
-  assert.equal(permits(any, [selector('0.0.0.0/0', 17, 0xffff, 0)], whole), false);
-});
-
-test('ECN fields are combined as the table of RFC 6040 §4.2 says', () => {
-  const [NOT, ECT1, ECT0, CE] = [0, 1, 2, 3];
-  const table = [
-    [NOT, NOT, NOT, NOT, undefined],
-    [ECT0, ECT0, ECT0, ECT0, CE],
-    [ECT1, ECT1, ECT1, ECT1, CE],
-    [CE, CE, CE, CE, CE],
-  ] as const;
-  for (const [inner, ...results] of table) {
-    assert.deepEqual(
-      [NOT, ECT0, ECT1, CE].map((outer) => combine(inner as number, outer as number)),
-      results,
-    );
-  }
-});
-
-test('marking keeps the rest of the header, and the IPv4 checksum right', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 3 }), fc.nat(0xffff), (tos, ecn, port) => {
-      const packet = ipv4('10.1.0.1', `10.2.${port >> 8}.${port & 0xff}`, udp(port, 1), { tos });
-      const v6 = ipv6('fd00:1::1', 'fd00:2::1', udp(port, 1), 17, tos);
-      mark(packet, ecn);
-      mark(v6, ecn);
-      assert.equal(checksum(packet.subarray(0, 20)), 0);
-      assert.equal(parsed(packet).trafficClass, (tos & ~3) | ecn);
-      assert.equal(parsed(v6).trafficClass, (tos & ~3) | ecn);
-      assert.deepEqual(packet.subarray(20), udp(port, 1));
-    }),
   );
 });

@@ -42,6 +42,7 @@ const LINES: readonly Line[] = [
   { id: 'D', about: 'floods' },
   { id: 'E1', about: 'replay', also: ['test/esp/replay.test.ts', 'test/esp/sa.test.ts'] },
   { id: 'E2', about: 'forged sequence numbers', also: ['test/esp/sa.test.ts'] },
+  { id: 'E3', about: 'extended sequence numbers', also: ['test/esp/replay.test.ts'] },
   { id: 'E4', about: 'inner addresses', also: ['test/esp/table.test.ts'] },
   { id: 'E10', about: 'packets from the TUN', also: ['test/esp/packet.test.ts'] },
   { id: 'E11', about: 'moving peers', also: ['test/esp/table.test.ts'] },
