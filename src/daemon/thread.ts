@@ -16,6 +16,8 @@ export interface WorkerData {
   readonly counters: Float64Array;
   /** What it drops, by reason. */
   readonly total: Float64Array;
+  /** Random. */
+  readonly seed: number;
   readonly control: Int32Array;
   readonly port: MessagePort;
   /** `process.hrtime` in milliseconds where the main thread's clock began. */

@@ -13,7 +13,7 @@ const LONGEST_WAIT = 1000;
 /** So many bugs in a second are no accident: the thread gives up, and is replaced. */
 const BUGS = 100;
 
-function run({ index, workers, uses, fds, shared, counters, total, control, port, epoch }: WorkerData): void {
+function run({ index, workers, uses, fds, shared, counters, total, seed, control, port, epoch }: WorkerData): void {
   const lane = openLane({ index, workers, uses, fds }, laneMemory(), counters);
   const [seconds, nanos] = process.hrtime();
   const offset = seconds * 1000 + nanos / 1e6 - performance.now() - epoch;
@@ -33,7 +33,7 @@ function run({ index, workers, uses, fds, shared, counters, total, control, port
     return true;
   };
   const tell = (event: SaEvent): void => port.postMessage(event);
-  const pipeline = new Pipeline({ lane, worker: index, shared, total, events: tell, changes });
+  const pipeline = new Pipeline({ lane, worker: index, shared, total, seed, events: tell, changes });
   while (Atomics.load(control, CONTROL.STOP) === 0) {
     try {
       const ready = lane.wait(LONGEST_WAIT);

@@ -1,6 +1,7 @@
 // The pipelines in threads of their own. Descriptors, shared memory and the contexts of SAs are the process's: a thread
 // that dies takes none of them along, and its successor goes on where it stopped.
 
+import { randomInt } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Change, SaEvent, Way } from '../esp/change.ts';
@@ -163,6 +164,7 @@ export class Workers implements Pipelines {
       shared: this.shared,
       counters: thread.counters,
       total: thread.total,
+      seed: randomInt(2 ** 32),
       control: thread.control,
       port: port2,
       epoch: this.#epoch,

@@ -3,6 +3,7 @@
 
 import type { Millis } from '../ike/connection.ts';
 import { DROP, type Drops } from './drop.ts';
+import type { Fragments } from './fragments.ts';
 import { FAILED, IN, IN_MAX, KIND_UDP, type Lane, MESSAGE, MESSAGE_WORDS, SA_NONE, WORDS } from './layout.ts';
 import type { Inner } from './packet.ts';
 import type { ReplayWindows } from './replay.ts';
@@ -35,6 +36,7 @@ export class Inbound {
   readonly #windows: ReplayWindows;
   readonly #selectors: Selectors;
   readonly #inner: Inner;
+  readonly #fragments: Fragments;
   readonly #drops: Drops;
   readonly #raise: (slot: number, level: number) => void;
   readonly #first: (slot: number) => void;
@@ -50,6 +52,7 @@ export class Inbound {
     readonly windows: ReplayWindows;
     readonly selectors: Selectors;
     readonly inner: Inner;
+    readonly fragments: Fragments;
     readonly drops: Drops;
     readonly raise: (slot: number, level: number) => void;
     /** The first packet of an SA has come. */
@@ -65,6 +68,7 @@ export class Inbound {
     this.#windows = parts.windows;
     this.#selectors = parts.selectors;
     this.#inner = parts.inner;
+    this.#fragments = parts.fragments;
     this.#drops = parts.drops;
     this.#raise = parts.raise;
     this.#first = parts.first;
@@ -143,7 +147,9 @@ export class Inbound {
         continue;
       }
       // RFC 4301 §5.2 step 4: what came out must be what this SA is for, whoever sent it.
-      if (!this.#selectors.permits(slot, inner)) this.#refuse(d, slot, DROP.policy);
+      if (inner.fragment) this.#fragments.follow(inner, slot, now);
+      if (this.#selectors.permits(slot, inner)) continue;
+      this.#refuse(d, slot, this.#selectors.undecided(slot, inner) ? DROP.fragment : DROP.policy);
     }
   }
 

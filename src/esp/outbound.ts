@@ -4,6 +4,7 @@
 import type { Millis } from '../ike/connection.ts';
 import { Bucket } from './bucket.ts';
 import { DROP, type Drops } from './drop.ts';
+import { type Fragments, OUTBOUND } from './fragments.ts';
 import { prohibited, tooBig } from './icmp.ts';
 import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, WORDS } from './layout.ts';
 import type { Inner } from './packet.ts';
@@ -23,6 +24,7 @@ export class Outbound {
   readonly #slots: Slots;
   readonly #spd: Spd;
   readonly #inner: Inner;
+  readonly #fragments: Fragments;
   readonly #drops: Drops;
   readonly #answers = new Bucket(ANSWERS.rate, ANSWERS.burst);
   readonly #tooBigs = new Bucket(TOO_BIG_ANSWERS.rate, TOO_BIG_ANSWERS.burst);
@@ -35,6 +37,7 @@ export class Outbound {
     readonly slots: Slots;
     readonly spd: Spd;
     readonly inner: Inner;
+    readonly fragments: Fragments;
     readonly drops: Drops;
     readonly raise: (slot: number, level: number) => void;
     readonly acquire: (policy: number, inner: Inner) => void;
@@ -44,6 +47,7 @@ export class Outbound {
     this.#slots = parts.slots;
     this.#spd = parts.spd;
     this.#inner = parts.inner;
+    this.#fragments = parts.fragments;
     this.#drops = parts.drops;
     this.#raise = parts.raise;
     this.#acquire = parts.acquire;
@@ -87,6 +91,7 @@ export class Outbound {
   #find(now: Millis): number {
     const inner = this.#inner;
     const spd = this.#spd;
+    if (inner.fragment) this.#fragments.follow(inner, OUTBOUND, now);
     const policy = spd.policies.lookup(inner);
     if (policy === UNDECIDED) {
       this.#drops.count(DROP.fragment);

@@ -4,6 +4,7 @@
 import type { Millis } from '../ike/connection.ts';
 import type { Change, Install, SaEvent } from './change.ts';
 import { Drops } from './drop.ts';
+import { Fragments } from './fragments.ts';
 import { Inbound } from './inbound.ts';
 import { type Lane, MESSAGE, MESSAGE_WORDS, READY_ERRORS, SA, SLOTS, SOURCE } from './layout.ts';
 import { Outbound } from './outbound.ts';
@@ -25,6 +26,8 @@ const COUNT = 0xffff;
 const MOVED_EVERY: Millis = 100;
 /** What of the packet is told with it: its addresses and ports. */
 const ACQUIRE_BYTES = 64;
+/** Datagrams in fragments that are known at once. */
+const FRAGMENTED = 1024;
 /** An acquire for a policy, at most so often. */
 const ACQUIRE_EVERY: Millis = 1000;
 
@@ -34,6 +37,8 @@ export interface PipelineOptions {
   readonly shared: SharedState;
   /** What this lane has dropped, by reason. */
   readonly total: Float64Array;
+  /** Random: what makes places in tables hard to foresee. */
+  readonly seed: number;
   readonly events: (event: SaEvent) => void;
   /** Takes in what the control plane has said meanwhile; false when there was nothing. */
   readonly changes: () => boolean;
@@ -53,21 +58,24 @@ export class Pipeline {
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
   readonly #errors: PathErrors;
+  readonly #fragments: Fragments;
   readonly #emit: (event: SaEvent) => void;
   #now: Millis = 0;
 
-  constructor({ lane, worker, shared, total, events, changes }: PipelineOptions) {
+  constructor({ lane, worker, shared, total, seed, events, changes }: PipelineOptions) {
     this.#lane = lane;
     this.#worker = worker;
     this.#emit = events;
     this.#slots = new Slots(shared);
     this.#windows = new ReplayWindows(shared.replay);
+    this.#fragments = new Fragments(FRAGMENTED, seed);
     this.#errors = new PathErrors(lane.memory.errors, events);
     const common = {
       lane,
       slots: this.#slots,
       inner: new Inner(),
       drops: new Drops(total, shared.drops),
+      fragments: this.#fragments,
       raise: (slot: number, level: number) => this.#raise(slot, level),
     };
     this.#outbound = new Outbound({
@@ -159,6 +167,7 @@ export class Pipeline {
     const { slot, limits } = sa;
     this.#installs.set(slot, sa);
     this.#errors.add(sa);
+    this.#fragments.forget(slot);
     slots.ids[slot] = sa.id;
     slots.owners[slot] = sa.owner;
     slots.reported[slot] = LEVEL.FRESH;
