@@ -15,6 +15,7 @@ interface Piece {
   readonly port?: number;
   readonly protocol?: number;
   readonly source?: string;
+  readonly destination?: string;
 }
 
 function parsed(bytes: Uint8Array): Inner {
@@ -23,16 +24,30 @@ function parsed(bytes: Uint8Array): Inner {
   return inner;
 }
 
-function v4({ id = 1, offset = 0, port = 53, protocol = 17, source = '10.1.0.1' }: Piece): Inner {
-  const packet = ipv4(source, '10.2.0.9', udp(5000, port), { offset, more: true, protocol });
+function v4({
+  id = 1,
+  offset = 0,
+  port = 53,
+  protocol = 17,
+  source = '10.1.0.1',
+  destination = '10.2.0.9',
+}: Piece): Inner {
+  const packet = ipv4(source, destination, udp(5000, port), { offset, more: true, protocol });
   packet[4] = id >> 8;
   packet[5] = id;
   return parsed(packet);
 }
 
-function v6({ id = 1, offset = 0, port = 53, protocol = 17, source = 'fd00:1::1' }: Piece): Inner {
+function v6({
+  id = 1,
+  offset = 0,
+  port = 53,
+  protocol = 17,
+  source = 'fd00:1::1',
+  destination = 'fd00:2::9',
+}: Piece): Inner {
   const header = Uint8Array.of(protocol, 0, offset >> 5, ((offset & 0x1f) << 3) | 1, 0, 0, id >> 8, id);
-  return parsed(ipv6(source, 'fd00:2::9', concat(header, udp(5000, port)), 44));
+  return parsed(ipv6(source, destination, concat(header, udp(5000, port)), 44));
 }
 
 /** What a fragment shows after `follow`: its ports, or undefined. */
@@ -40,6 +55,21 @@ function follow(fragments: Fragments, inner: Inner, now = 0, scope = OUTBOUND): 
   fragments.follow(inner, scope, now);
   return inner.portsKnown ? [inner.protocol, inner.sourcePort, inner.destinationPort] : undefined;
 }
+
+/** Each differs from the usual source in one word, and from the usual destination. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  IPv4: ['10.1.0.2', '10.2.0.8'],
+  IPv6: [
+    'fd01:1::1',
+    'fd00:1:1::1',
+    'fd00:1::1:0:1',
+    'fd00:1::2',
+    'fd01:2::9',
+    'fd00:2:1::9',
+    'fd00:2::1:0:9',
+    'fd00:2::8',
+  ],
+};
 
 for (const [family, piece] of Object.entries({ IPv4: v4, IPv6: v6 })) {
   test(`later ${family} fragments get the ports of their first`, () => {
@@ -56,13 +86,18 @@ for (const [family, piece] of Object.entries({ IPv4: v4, IPv6: v6 })) {
   });
 
   test(`${family} fragments of other datagrams, addresses and SAs get nothing`, () => {
-    const fragments = new Fragments(64, 1);
+    // Of this size, all may be in the same places.
+    const fragments = new Fragments(4, 1);
     follow(fragments, piece({}), 0, 3);
     assert.equal(follow(fragments, piece({ offset: 9 })), undefined);
     assert.equal(follow(fragments, piece({ offset: 9 }), 0, 4), undefined);
     assert.equal(follow(fragments, piece({ offset: 9, id: 2 }), 0, 3), undefined);
-    const source = family === 'IPv4' ? '10.1.0.2' : 'fd00:1::2';
-    assert.equal(follow(fragments, piece({ offset: 9, source }), 0, 3), undefined);
+    for (const source of OTHERS[family] ?? []) {
+      assert.equal(follow(fragments, piece({ offset: 9, source }), 0, 3), undefined);
+    }
+    for (const destination of OTHERS[family] ?? []) {
+      assert.equal(follow(fragments, piece({ offset: 9, destination }), 0, 3), undefined);
+    }
     assert.deepEqual(follow(fragments, piece({ offset: 9 }), 0, 3), [17, 5000, 53]);
     fragments.forget(3);
     assert.equal(follow(fragments, piece({ offset: 9 }), 0, 3), undefined);
@@ -92,7 +127,20 @@ test('a first fragment is forgotten after half a minute, and one that hides its 
   const cut = ipv4('10.1.0.1', '10.2.0.9', new Uint8Array(3), { more: true });
   cut[5] = 1;
   follow(fragments, parsed(cut), 40_000);
-  assert.equal(follow(fragments, v4({ offset: 9 }), 40_000), undefined);
+  const later = v4({ offset: 9 });
+  assert.equal(follow(fragments, later, 40_000), undefined);
+  assert.equal(later.unseen, true);
+});
+
+test('a later fragment whose ports are known may still go where ports cannot be seen', () => {
+  const fragments = new Fragments(64, 1);
+  const selectors = new Selectors();
+  selectors.set(0, [selector('10.2.0.0/16', 17, 0xffff, 0)], [selector('10.1.0.0/16')]);
+  const permits = (inner: Inner) => {
+    fragments.follow(inner, 0, 0);
+    return selectors.permits(0, inner);
+  };
+  assert.deepEqual([permits(v4({ offset: 9 })), permits(v4({})), permits(v4({ offset: 9 }))], [true, false, true]);
 });
 
 test('whole packets are neither remembered nor changed', () => {

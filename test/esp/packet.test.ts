@@ -148,6 +148,16 @@ test('a Mobile IPv6 header type stands in the high byte of the port', () => {
   assert.deepEqual([inner.protocol, inner.sourcePort, inner.portsKnown], [135, 0x0500, true]);
 });
 
+test('whichever of several arenas a packet is in, it is read from there', () => {
+  const arenas = [1, 2, 3].map((net) => ipv4(`10.${net}.0.1`, '10.9.0.1', udp(net, 53)));
+  const inner = new Inner();
+  for (const which of [0, 1, 0, 1, 2, 0, 2, 1, 1, 0]) {
+    const bytes = arenas[which] ?? new Uint8Array(0);
+    assert.equal(inner.parse(bytes), true);
+    assert.deepEqual([inner.bytes, (inner.s0 >> 16) & 0xff, inner.sourcePort], [bytes, which + 1, which + 1]);
+  }
+});
+
 test('malformed packets are refused', () => {
   const v4 = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
   const v6 = ipv6('fd00:1::1', 'fd00:2::1', udp(1, 2));

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { formatIp, parsePrefix, prefixRange } from '../../src/bytes/ip.ts';
 import { Inner } from '../../src/esp/packet.ts';
 import { NO_POLICY, Policies, RANK, UNDECIDED } from '../../src/esp/policy.ts';
+import { Selectors } from '../../src/esp/selector.ts';
 import type { Selector } from '../../src/ike/wire/ts.ts';
 import { lookup, type Policy } from './oracle.ts';
 import { ipv4, ipv6, selector, udp } from './packets.ts';
@@ -94,6 +95,22 @@ test('ranges that are no prefix are found, and weighed by what their addresses s
   assert.equal(policies.lookup(to('10.2.0.10')), 'net');
 });
 
+test('a range goes before the prefix around it, whichever came first and whatever their ranks', () => {
+  const around = [selector('10.2.0.0/28')];
+  const range = [selector('10.2.0.1-10.2.0.14')];
+  for (const [first, second] of [
+    [around, range],
+    [range, around],
+  ] as const) {
+    const policies = new Named();
+    policies.add('first', ANY, first, first === around ? RANK.sa : RANK.trap);
+    policies.add('second', ANY, second, second === around ? RANK.sa : RANK.trap);
+    const expected = first === range ? 'first' : 'second';
+    assert.equal(policies.lookup(to('10.2.0.7')), expected);
+    assert.notEqual(policies.lookup(to('10.2.0.0')), expected);
+  }
+});
+
 test('of two ranges to the same destinations the one from fewer sources wins', () => {
   const policies = new Named();
   const destinations = [selector('10.2.0.10-10.2.0.20')];
@@ -175,6 +192,24 @@ test('a target is added once, and may come back after its removal', () => {
   assert.equal(policies.lookup(to('10.2.0.9')), NO_POLICY);
   policies.add(7, ANY, ANY);
   assert.equal(policies.lookup(to('10.2.0.9')), 7);
+});
+
+test('what was removed leaves no memory behind', () => {
+  const policies = new Policies();
+  const selectors = new Selectors();
+  const change = (from: number, until: number) => {
+    for (let i = from; i < until; i++) {
+      const local = [selector(`10.${i & 0xff}.${(i >> 8) & 0xff}.0/24`), selector('10.0.0.3-10.0.0.9')];
+      const remote = [selector(`192.168.${i & 0xff}.${(i >> 8) & 0xff}/32`), selector('fd00::/16')];
+      policies.add(i, local, remote);
+      selectors.set(0, local, remote);
+      policies.remove(i);
+    }
+  };
+  change(0, 1000);
+  const before = process.memoryUsage().arrayBuffers;
+  change(1000, 20_000);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 200_000);
 });
 
 // Few addresses, so that prefixes and ranges meet, nest and cross, at the edges of words and of the sign bit too.

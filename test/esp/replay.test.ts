@@ -82,7 +82,8 @@ class Window {
 
 function accept(window: Window, seq: number): boolean {
   if (!window.fresh(seq)) return false;
-  return window.accept(seq) !== 0;
+  assert.notEqual(window.accept(seq), 0);
+  return true;
 }
 
 const SIZES = [1, 2, 31, 32, 33, 63, 64, 65, 128, 1024, 4096, 5000];
