@@ -20,7 +20,7 @@ const SOURCE = 1;
 const DESTINATION = 5;
 const IDENTIFICATION = 9;
 /** RFC 791 tells datagrams apart by their protocol too, RFC 8200 does not. */
-const KEY = 10;
+const KIND = 10;
 const PROTOCOL = 11;
 /** Source << 16 | destination. */
 const PORTS = 12;
@@ -44,11 +44,11 @@ export class Fragments {
   /** Remembers a first fragment; gives a later one the protocol and ports of its first, where that is known. */
   follow(inner: Inner, scope: number, now: Millis): void {
     if (!inner.fragment) return;
-    const key = inner.version === 4 ? 0x400 | inner.protocol : 0x600;
-    const set = (this.#hash(inner, scope, key) & this.#mask) * WAYS;
-    const known = this.#find(set, inner, scope, key);
+    const kind = inner.version === 4 ? 0x400 | inner.protocol : 0x600;
+    const set = (this.#hash(inner, scope, kind) & this.#mask) * WAYS;
+    const known = this.#find(set, inner, scope, kind);
     if (!inner.laterFragment) {
-      this.#remember(known === -1 ? this.#oldest(set) : known, inner, scope, key, now);
+      this.#remember(known === -1 ? this.#oldest(set) : known, inner, scope, kind, now);
     } else if (known !== -1 && now < (this.#expires[known] as number)) {
       this.#tell(known * STRIDE, inner);
     }
@@ -61,13 +61,13 @@ export class Fragments {
     }
   }
 
-  #find(set: number, inner: Inner, scope: number, key: number): number {
+  #find(set: number, inner: Inner, scope: number, kind: number): number {
     const records = this.#records;
     for (let place = set; place < set + WAYS; place++) {
       const at = place * STRIDE;
       if (
         records[at + IDENTIFICATION] === inner.identification &&
-        records[at + KEY] === key &&
+        records[at + KIND] === kind &&
         records[at + SCOPE] === scope &&
         records[at + SOURCE] === inner.s0 &&
         records[at + SOURCE + 1] === inner.s1 &&
@@ -93,7 +93,7 @@ export class Fragments {
     return oldest;
   }
 
-  #remember(place: number, inner: Inner, scope: number, key: number, now: Millis): void {
+  #remember(place: number, inner: Inner, scope: number, kind: number, now: Millis): void {
     const records = this.#records;
     const at = place * STRIDE;
     records[at + SCOPE] = scope;
@@ -106,7 +106,7 @@ export class Fragments {
     records[at + DESTINATION + 2] = inner.d2;
     records[at + DESTINATION + 3] = inner.d3;
     records[at + IDENTIFICATION] = inner.identification;
-    records[at + KEY] = key;
+    records[at + KIND] = kind;
     records[at + PROTOCOL] = inner.protocol;
     records[at + PORTS] = (inner.sourcePort << 16) | inner.destinationPort;
     records[at + PORTS_KNOWN] = inner.portsKnown ? 1 : 0;
@@ -123,9 +123,9 @@ export class Fragments {
     inner.unseen = false;
   }
 
-  #hash(inner: Inner, scope: number, key: number): number {
+  #hash(inner: Inner, scope: number, kind: number): number {
     let hash = mix(this.#seed, inner.identification);
-    hash = mix(hash, key ^ (scope << 12));
+    hash = mix(hash, kind ^ (scope << 12));
     hash = mix(mix(mix(mix(hash, inner.s0), inner.s1), inner.s2), inner.s3);
     return mix(mix(mix(mix(hash, inner.d0), inner.d1), inner.d2), inner.d3);
   }
