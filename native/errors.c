@@ -42,7 +42,8 @@ static bool read_one(int fd, enum source source, int32_t *words) {
     words[2] = error.ee_type << 8 | error.ee_code;
     words[3] = error.ee_errno == EMSGSIZE && error.ee_info <= 65535 ? (int32_t)error.ee_info : 0;
   }
-  size_t shift = source == SOURCE_AH4 || source == SOURCE_AH6 ? 4 : 0;
+  // A socket that writes IP headers itself is quoted from there on.
+  size_t shift = source == SOURCE_AH4 ? 24 : source == SOURCE_AH6 ? 4 : 0;
   if ((size_t)length >= shift + 8) {
     words[4] = (int32_t)be32(payload + shift);
     words[5] = (int32_t)be32(payload + shift + 4);

@@ -278,8 +278,9 @@ export class Plane {
     const entry = this.#entries.get(id);
     if (!entry) return;
     const remote = remoteOf(entry.install);
-    if (mtu >= this.#pathMtu(remote.ip)) return;
-    this.#paths.set(remote.ip, { mtu, until: this.#now() + BELIEVED });
+    const known = this.#paths.get(remote.ip);
+    // The kernel has heard it too, and may say so of the route already: what counts is what the SAs still believe.
+    if (!known || mtu < known.mtu) this.#paths.set(remote.ip, { mtu, until: this.#now() + BELIEVED });
     this.#reroutePeer(remote.ip);
     setTimeout(() => this.#reroutePeer(remote.ip), BELIEVED + 1).unref();
   }
@@ -287,7 +288,9 @@ export class Plane {
   #reroutePeer(ip: Ip): void {
     for (const each of this.#entries.values()) {
       const { local, remote, udp } = endsOf(each.install);
-      if (remote.ip === ip) this.#reroute(each, this.#way(each.sa, local, remote, udp));
+      if (remote.ip !== ip) continue;
+      const way = this.#way(each.sa, local, remote, udp);
+      if (way.mtu !== each.install.mtu) this.#reroute(each, way);
     }
   }
 
