@@ -37,7 +37,7 @@ const PRF_OF = new Map<number, number>([
 
 /** Words of strongSwan's that are right, for algorithms that this gateway does not have. */
 const NOT_HERE =
-  /^(blowfish|camellia|cast128|serpent|twofish|camelliaxcbc|prfcamelliaxcbc|aes\d+gmac|chacha20poly1305compat|sha1_160|md5_128|sha(2_)?256_96|modp1024s160|modp2048s224|ecp(192|224)|ecp\d+bp|ke\d_.*|mlkem\d+|modpnull)/;
+  /^(blowfish|camellia|cast128|serpent|twofish|camelliaxcbc|prfcamelliaxcbc|chacha20poly1305compat|sha1_160|md5_128|modp1024s160|modp2048s224|ecp(192|224)|ecp\d+bp|ke\d_.*|mlkem\d+|modpnull)/;
 
 /** `version` is that of the connection: 0 takes both and counts as 2 here. */
 export function parseProposals(
@@ -131,8 +131,10 @@ function findProblem(
   }
   if (protocol === 'esp') return undefined;
 
-  const espOnly = ciphers.find((cipher) => algorithmOf(cipher)?.espOnly);
-  if (espOnly) return refused(wordOf(espOnly), `"${wordOf(espOnly)}" does not encrypt and is for ESP only`);
+  const bare = ciphers.find(isForChildren);
+  if (bare) return refused(wordOf(bare), `"${wordOf(bare)}" does not encrypt and is for ESP only`);
+  const old = integs.find(isForChildren);
+  if (old) return refused(wordOf(old), `"${wordOf(old)}" is for ESP and AH only`);
   if (aead && version === 1) return refused(wordOf(aead), `"${wordOf(aead)}" needs IKEv2 for the IKE SA itself`);
   if (!ofType(transforms, TRANSFORM.KE).some(({ id }) => id !== KE.NONE)) {
     return refused(text, `"${text}" names no group, which IKE needs: add for example -modp2048 or -x25519`);
@@ -173,6 +175,10 @@ function sequenceNumbers(transforms: readonly Transform[]): Transform[] {
 
 function ofType(transforms: readonly Transform[], type: number): Transform[] {
   return transforms.filter((transform) => transform.type === type);
+}
+
+function isForChildren(transform: Transform): boolean {
+  return algorithmOf(transform)?.childOnly === true;
 }
 
 function isAead(transform: Transform): boolean {

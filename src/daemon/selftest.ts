@@ -35,7 +35,7 @@ export function selfTest(): void {
   }
 }
 
-/** Each cipher with each integrity algorithm that may stand beside it, in ESP; IKE takes the same but NULL. */
+/** Each cipher with each integrity algorithm that may stand beside it, in ESP; IKE takes the same but for what is there for children alone. */
 export function suites(): Suite[] {
   const integs: readonly number[] = [
     INTEG.NONE,

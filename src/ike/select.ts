@@ -115,17 +115,17 @@ export function checkAnswer(sent: readonly Proposal[], answer: readonly Proposal
 /** Whether keys of a known size can be made for it, and nothing goes unprotected. */
 export function suiteIsSound(suite: Suite, protocol: 'ike' | 'esp' | 'ah'): boolean {
   const encr = algorithmOf({ type: TRANSFORM.ENCR, id: suite.encr });
-  const integ = suite.integ !== INTEG.NONE && algorithmOf({ type: TRANSFORM.INTEG, id: suite.integ });
+  const integ = suite.integ === INTEG.NONE ? undefined : algorithmOf({ type: TRANSFORM.INTEG, id: suite.integ });
   const prf = algorithmOf({ type: TRANSFORM.PRF, id: suite.prf });
   const ke = algorithmOf({ type: TRANSFORM.KE, id: suite.ke });
   if (!ke) return false;
-  if (protocol === 'ah') return suite.encr === 0 && integ !== undefined && integ !== false;
+  if (protocol === 'ah') return suite.encr === 0 && integ !== undefined;
   if (!encr) return false;
   if (suite.keyBits === undefined ? encr.keySizes.length > 0 : !encr.keySizes.includes(suite.keyBits)) return false;
   // RFC 7296 §3.3: combined modes bring their own integrity; the others must have it beside them.
   if (encr.aead ? suite.integ !== INTEG.NONE : !integ) return false;
   if (protocol === 'esp') return true;
-  return !encr.espOnly && prf !== undefined && suite.ke !== KE.NONE && !suite.esn;
+  return !encr.childOnly && !integ?.childOnly && prf !== undefined && suite.ke !== KE.NONE && !suite.esn;
 }
 
 /** The groups of all offers, most wanted first. */

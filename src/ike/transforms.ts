@@ -19,8 +19,8 @@ export interface Algorithm {
   readonly aead: boolean;
   /** For old peers: in no default, and worth a line in the log where it is negotiated. */
   readonly weak: boolean;
-  /** Gives no confidentiality: never in IKE. */
-  readonly espOnly: boolean;
+  /** For children alone: it hides nothing, or is for old data planes. Never in IKE. */
+  readonly childOnly: boolean;
 }
 
 /** The first keyword of a transform is the one that we write. */
@@ -30,7 +30,10 @@ interface Entry {
 }
 
 const AES = [128, 192, 256] as const;
-const PLAIN = { keySizes: [], aead: false, espOnly: false } as const;
+const PLAIN = { keySizes: [], aead: false, childOnly: false } as const;
+
+/** strongSwan's, of the range for private use: IANA has given it no number. */
+const HMAC_SHA2_256_96 = 1026;
 
 const ENTRIES: readonly Entry[] = [
   encr(ENCR.AES_GCM_16, 'AES_GCM_16', aes('gcm16', 'gcm128', 'gcm'), { aead: true }),
@@ -44,15 +47,18 @@ const ENTRIES: readonly Entry[] = [
   encr(ENCR.AES_CTR, 'AES_CTR', aes('ctr')),
   encr(ENCR.DES3, '3DES_CBC', [['3des']], { weak: true }),
   encr(ENCR.DES, 'DES_CBC', [['des']], { weak: true }),
-  encr(ENCR.NULL, 'NULL', [['null']], { weak: true, espOnly: true }),
+  encr(ENCR.NULL, 'NULL', [['null']], { weak: true, childOnly: true }),
+  // Authenticates and does not encrypt, as NULL with a MAC does.
+  encr(ENCR.NULL_AUTH_AES_GMAC, 'NULL_AES_GMAC', aes('gmac'), { aead: true, weak: true, childOnly: true }),
 
   integ(INTEG.HMAC_SHA2_256_128, 'HMAC_SHA2_256_128', ['sha256', 'sha2_256']),
   integ(INTEG.HMAC_SHA2_384_192, 'HMAC_SHA2_384_192', ['sha384', 'sha2_384']),
   integ(INTEG.HMAC_SHA2_512_256, 'HMAC_SHA2_512_256', ['sha512', 'sha2_512']),
   integ(INTEG.HMAC_SHA1_96, 'HMAC_SHA1_96', ['sha1', 'sha']),
-  integ(INTEG.HMAC_MD5_96, 'HMAC_MD5_96', ['md5'], true),
+  integ(INTEG.HMAC_MD5_96, 'HMAC_MD5_96', ['md5'], { weak: true }),
   integ(INTEG.AES_XCBC_96, 'AES_XCBC_96', ['aesxcbc']),
   integ(INTEG.AES_CMAC_96, 'AES_CMAC_96', ['aescmac']),
+  integ(HMAC_SHA2_256_96, 'HMAC_SHA2_256_96', ['sha256_96', 'sha2_256_96'], { weak: true, childOnly: true }),
 
   prf(PRF.HMAC_SHA2_256, 'PRF_HMAC_SHA2_256', 'prfsha256'),
   prf(PRF.HMAC_SHA2_384, 'PRF_HMAC_SHA2_384', 'prfsha384'),
@@ -88,19 +94,27 @@ function encr(
   id: number,
   name: string,
   keywords: Entry['keywords'],
-  traits: { aead?: true; weak?: true; espOnly?: true } = {},
+  traits: { aead?: true; weak?: true; childOnly?: true } = {},
 ): Entry {
   const keySizes = [...new Set(keywords.flatMap(([, bits]) => (bits === undefined ? [] : [bits])))];
-  const { aead = false, weak = false, espOnly = false } = traits;
-  return { algorithm: { kind: 'encr', type: TRANSFORM.ENCR, id, name, keySizes, aead, weak, espOnly }, keywords };
+  const { aead = false, weak = false, childOnly = false } = traits;
+  return { algorithm: { kind: 'encr', type: TRANSFORM.ENCR, id, name, keySizes, aead, weak, childOnly }, keywords };
 }
 
 function aes(...suffixes: readonly string[]): [string, number][] {
   return suffixes.flatMap((suffix) => AES.map((bits): [string, number] => [`aes${bits}${suffix}`, bits]));
 }
 
-function integ(id: number, name: string, words: readonly string[], weak = false): Entry {
-  return { algorithm: { ...PLAIN, kind: 'integ', type: TRANSFORM.INTEG, id, name, weak }, keywords: each(words) };
+function integ(
+  id: number,
+  name: string,
+  words: readonly string[],
+  { weak = false, childOnly = false }: { weak?: boolean; childOnly?: boolean } = {},
+): Entry {
+  return {
+    algorithm: { ...PLAIN, kind: 'integ', type: TRANSFORM.INTEG, id, name, weak, childOnly },
+    keywords: each(words),
+  };
 }
 
 function prf(id: number, name: string, word: string, weak = false): Entry {
@@ -141,7 +155,6 @@ const FOREIGN = new Map<string, string>([
     [5, 'IDEA_CBC'],
     [6, 'CAST_CBC'],
     [7, 'BLOWFISH_CBC'],
-    [21, 'NULL_AES_GMAC'],
     [23, 'CAMELLIA_CBC'],
     [24, 'CAMELLIA_CTR'],
     [25, 'CAMELLIA_CCM_8'],
@@ -182,6 +195,11 @@ function key({ type, id }: { readonly type: number; readonly id: number }): stri
 
 export function algorithmOf(transform: { readonly type: number; readonly id: number }): Algorithm | undefined {
   return byId.get(key(transform));
+}
+
+/** The number by which the crypto layer knows an integrity transform. */
+export function macOf(integ: number): number {
+  return integ === HMAC_SHA2_256_96 ? INTEG.HMAC_SHA2_256_96 : integ;
 }
 
 /** The transform that a word of a proposal stands for. */

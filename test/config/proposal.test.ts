@@ -77,6 +77,16 @@ test('AH has integrity and nothing else', () => {
   refusal('modp2048', 'ah');
 });
 
+test('what does not encrypt, or cuts SHA2-256 short, is for children only', () => {
+  assert.deepEqual(names('aes128gmac-aes256gmac-esn', 'esp'), ['NULL_AES_GMAC_128/NULL_AES_GMAC_256/EXT_SEQ']);
+  assert.deepEqual(names('aes128-sha256_96', 'esp'), ['AES_CBC_128/HMAC_SHA2_256_96/NO_EXT_SEQ']);
+  assert.deepEqual(names('sha2_256_96-sha256', 'ah'), ['HMAC_SHA2_256_96/HMAC_SHA2_256_128/NO_EXT_SEQ']);
+  assert.match(refusal('aes128gmac-prfsha256-modp2048', 'ike').message, /"aes128gmac" does not encrypt.*ESP only/);
+  assert.match(refusal('aes128-sha256_96-modp2048', 'ike').message, /"sha256_96" is for ESP and AH only/);
+  assert.equal(refusal('aes128gmac', 'ah').word, 'aes128gmac');
+  assert.equal(refusal('aes128-aes128gmac-sha256', 'esp').word, 'aes128gmac');
+});
+
 test('an unknown word is refused with the words it may have been', () => {
   const wrong = refusal('aes256-sah256-modp2048', 'ike');
   assert.equal(wrong.word, 'sah256');

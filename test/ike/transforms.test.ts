@@ -6,6 +6,7 @@ import {
   algorithmOf,
   keywordOf,
   keywords,
+  macOf,
   sameTransform,
   transformName,
   transformOf,
@@ -13,27 +14,26 @@ import {
 } from '../../src/ike/transforms.ts';
 import { TRANSFORM } from '../../src/ike/wire/constants.ts';
 
-/** Known to the crypto layer, for the data plane alone: GMAC, and the truncation of old peers, which has no id of IANA. */
-const NOT_OFFERED: readonly number[] = [ENCR.NULL_AUTH_AES_GMAC, INTEG.HMAC_SHA2_256_96];
-
-test('every id of the crypto layer is registered once, but for what is not offered', () => {
+test('every id of the crypto layer is registered once', () => {
   const ids = [
-    ...Object.values(ENCR)
-      .filter((id) => !NOT_OFFERED.includes(id))
-      .map((id) => ({ type: TRANSFORM.ENCR, id })),
+    ...Object.values(ENCR).map((id) => ({ type: TRANSFORM.ENCR, id })),
     ...Object.values(PRF).map((id) => ({ type: TRANSFORM.PRF, id })),
     // NONE is no algorithm: it never stands for integrity that is missing.
     ...Object.values(INTEG)
-      .filter((id) => id !== INTEG.NONE && !NOT_OFFERED.includes(id))
+      .filter((id) => id !== INTEG.NONE)
       .map((id) => ({ type: TRANSFORM.INTEG, id })),
     ...Object.values(KE).map((id) => ({ type: TRANSFORM.KE, id })),
   ];
+  // IANA has no number for one of them, and the crypto layer's is not strongSwan's.
+  const known = ({ type, id }: { type: number; id: number }) => (type === TRANSFORM.INTEG ? macOf(id) : id);
   for (const wanted of ids) {
-    const found = ALGORITHMS.filter(({ type, id }) => type === wanted.type && id === wanted.id);
+    const found = ALGORITHMS.filter((one) => one.type === wanted.type && known(one) === wanted.id);
     assert.equal(found.length, 1, JSON.stringify(wanted));
   }
   assert.equal(ALGORITHMS.length, ids.length + 2);
   assert.equal(algorithmOf({ type: TRANSFORM.INTEG, id: INTEG.NONE }), undefined);
+  assert.equal(algorithmOf({ type: TRANSFORM.INTEG, id: INTEG.HMAC_SHA2_256_96 }), undefined);
+  assert.deepEqual(transformOf('sha256_96'), { type: TRANSFORM.INTEG, id: 1026 });
 });
 
 // Keywords of strongSwan, src/libstrongswan/crypto/proposal/proposal_keywords_static.txt, with the names that
@@ -56,6 +56,9 @@ const KEYWORDS: readonly (readonly [string, string])[] = [
   ['3des', '3DES_CBC'],
   ['des', 'DES_CBC'],
   ['null', 'NULL'],
+  ['aes128gmac', 'NULL_AES_GMAC_128'],
+  ['aes192gmac', 'NULL_AES_GMAC_192'],
+  ['aes256gmac', 'NULL_AES_GMAC_256'],
   ['md5', 'HMAC_MD5_96'],
   ['sha', 'HMAC_SHA1_96'],
   ['sha1', 'HMAC_SHA1_96'],
@@ -64,6 +67,8 @@ const KEYWORDS: readonly (readonly [string, string])[] = [
   ['sha512', 'HMAC_SHA2_512_256'],
   ['aesxcbc', 'AES_XCBC_96'],
   ['aescmac', 'AES_CMAC_96'],
+  ['sha256_96', 'HMAC_SHA2_256_96'],
+  ['sha2_256_96', 'HMAC_SHA2_256_96'],
   ['prfmd5', 'PRF_HMAC_MD5'],
   ['prfsha1', 'PRF_HMAC_SHA1'],
   ['prfsha256', 'PRF_HMAC_SHA2_256'],
@@ -122,7 +127,7 @@ test('what is not implemented still has a name', () => {
 });
 
 test('algorithms for old peers are marked', () => {
-  const words = ['aes256', '3des', 'des', 'md5', 'sha1', 'modp1024', 'modp2048', 'null'];
+  const words = ['aes256', '3des', 'des', 'md5', 'sha1', 'modp1024', 'modp2048', 'null', 'aes256gmac', 'sha256_96'];
   const weak = weakOf(words.flatMap((word) => transformOf(word) ?? []));
-  assert.deepEqual(weak.map(keywordOf), ['3des', 'des', 'md5', 'modp1024', 'null']);
+  assert.deepEqual(weak.map(keywordOf), ['3des', 'des', 'md5', 'modp1024', 'null', 'aes256gmac', 'sha256_96']);
 });

@@ -61,7 +61,8 @@ export function install(session: Session, now: Millis, made: Negotiated): ChildS
   const { suite, keys } = state;
   const { old } = made;
   if (!config || !suite || !keys) throw new Error(`cannot install ${made.name}`);
-  const material = childKeys({ suite, keys }, made.suite, made.nonceI, made.nonceR, made.shared);
+  const { nonceI, nonceR, shared } = made;
+  const material = childKeys({ suite, keys }, made.suite, nonceI, nonceR, shared, config.shortSha256);
   const [outKeys, inKeys] = made.ours
     ? [material.initiator, material.responder]
     : [material.responder, material.initiator];

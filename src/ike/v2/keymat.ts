@@ -1,10 +1,11 @@
 // Keys of an IKE SA and of its children: RFC 7296 §2.13–§2.18.
 
 import { concat, utf8 } from '../../bytes/bytes.ts';
-import { PRF } from '../../crypto/ids.ts';
+import { INTEG, PRF } from '../../crypto/ids.ts';
 import { cipherShape, integrity, prf as prfOf, prfPlus } from '../../crypto/registry.ts';
 import type { Prf, ProtectionKeys } from '../../crypto/types.ts';
 import type { Suite } from '../select.ts';
+import { macOf } from '../transforms.ts';
 import type { Identity } from '../wire/payload.ts';
 import type { IkeKeys } from './state.ts';
 
@@ -77,7 +78,7 @@ const NO_CIPHER = { keySize: 0, saltSize: 0 } as const;
 function keySizes(suite: Suite): { encr: number; integ: number } {
   const shape = suite.encr === 0 ? NO_CIPHER : cipherShape(suite.encr, suite.keyBits);
   if (!shape) throw new Error(`no cipher ${suite.encr} with ${suite.keyBits} bits`);
-  const integ = suite.integ === 0 ? 0 : integrity(suite.integ)?.keySize;
+  const integ = suite.integ === 0 ? 0 : integrity(macOf(suite.integ))?.keySize;
   if (integ === undefined) throw new Error(`no integrity algorithm ${suite.integ}`);
   return { encr: shape.keySize + shape.saltSize, integ };
 }
@@ -88,21 +89,26 @@ export interface ChildKeys {
   readonly responder: ProtectionKeys;
 }
 
-/** RFC 7296 §2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr), the initiator's direction first. */
+/**
+ * RFC 7296 §2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr), the initiator's direction first. `shortSha256` is no part of
+ * what was negotiated: the key is the same, and the ICV shorter.
+ */
 export function childKeys(
   ike: { readonly suite: Suite; readonly keys: IkeKeys },
   child: Suite,
   nonceI: Uint8Array,
   nonceR: Uint8Array,
   shared: Uint8Array | undefined,
+  shortSha256 = false,
 ): ChildKeys {
   const { encr, integ } = keySizes(child);
   const seed = concat(shared ?? new Uint8Array(0), nonceI, nonceR);
   const take = cutter(prfPlus(suitePrf(ike.suite), ike.keys.skD, seed, 2 * (encr + integ)));
+  const short = shortSha256 && child.integ === INTEG.HMAC_SHA2_256_128;
   const direction = (): ProtectionKeys => ({
     encr: child.encr,
     keyBits: child.keyBits,
-    integ: child.integ,
+    integ: short ? INTEG.HMAC_SHA2_256_96 : macOf(child.integ),
     encrKey: take(encr),
     integKey: take(integ),
   });
