@@ -19,6 +19,13 @@ static _Thread_local struct lane *current;
 /** Keeps the arrays from being collected. */
 static _Thread_local napi_ref arrays;
 
+/** Also when the thread dies with its lane: the arrays go with its environment. */
+static void abandon(void *data) {
+  (void)data;
+  if (current != NULL) lane_stop(current);
+  current = NULL;
+}
+
 static bool have_lane(napi_env env) {
   return current != NULL || wrong(env, "this thread has no lane");
 }
@@ -64,7 +71,8 @@ static napi_value laneStart(napi_env env, napi_callback_info info) {
   lane->in = in;
   lane->messages = messages;
   lane->counters = (uint64_t *)(void *)counters.data;
-  if (napi_create_array_with_length(env, 6, &kept) != napi_ok || napi_create_reference(env, kept, 1, &arrays) != napi_ok) {
+  if (napi_create_array_with_length(env, 6, &kept) != napi_ok || napi_create_reference(env, kept, 1, &arrays) != napi_ok ||
+      napi_add_env_cleanup_hook(env, abandon, NULL) != napi_ok) {
     lane_stop(lane);
     return NULL;
   }
@@ -76,8 +84,8 @@ static napi_value laneStart(napi_env env, napi_callback_info info) {
 static napi_value laneStop(napi_env env, napi_callback_info info) {
   (void)info;
   if (current == NULL) return NULL;
-  lane_stop(current);
-  current = NULL;
+  (void)napi_remove_env_cleanup_hook(env, abandon, NULL);
+  abandon(NULL);
   (void)napi_delete_reference(env, arrays);
   return NULL;
 }
@@ -299,14 +307,20 @@ static napi_value udpMember(napi_env env, napi_callback_info info) {
   return fd < 0 ? refuse(env, fd, call) : described(env, fd, "", uses);
 }
 
+static const char NO_WORKERS[] = "workers must be 1 to 64", NO_PROTOCOL[] = "protocol must be 50 or 51";
+
 /** Of a group that is complete: descriptor, number of workers. */
 static napi_value udpSteer(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   int fd;
   uint32_t workers;
-  if (!take(env, info, argv) || !descriptor(env, argv[0], &fd) || !number(env, argv[1], 64, &workers, "workers must be 1 to 64"))
+  if (!take(env, info, argv) || !descriptor(env, argv[0], &fd) || !number(env, argv[1], 64, &workers, NO_WORKERS))
     return NULL;
-  return integer(env, steer_group(fd, workers > 0 ? workers : 1));
+  if (workers == 0) {
+    wrong(env, NO_WORKERS);
+    return NULL;
+  }
+  return integer(env, steer_group(fd, workers));
 }
 
 /** Version, protocol, mark, number of workers, which one. */
@@ -315,11 +329,18 @@ static napi_value rawOpen(napi_env env, napi_callback_info info) {
   int family;
   uint32_t protocol, mark, workers, index;
   if (!take(env, info, argv) || !version(env, argv[0], &family) ||
-      !number(env, argv[1], UINT8_MAX, &protocol, "protocol must be 50 or 51") ||
+      !number(env, argv[1], UINT8_MAX, &protocol, NO_PROTOCOL) ||
       !number(env, argv[2], UINT32_MAX, &mark, "mark must be an unsigned 32-bit number") ||
-      !number(env, argv[3], 64, &workers, "workers must be 1 to 64") ||
-      !number(env, argv[4], 63, &index, "index must be 0 to 63"))
+      !number(env, argv[3], 64, &workers, NO_WORKERS) || !number(env, argv[4], 63, &index, "index must be 0 to 63"))
     return NULL;
+  if (protocol != IPPROTO_ESP && protocol != IPPROTO_AH) {
+    wrong(env, NO_PROTOCOL);
+    return NULL;
+  }
+  if (index >= workers) {
+    wrong(env, NO_WORKERS);
+    return NULL;
+  }
   const char *call;
   int fd = raw_open(family, (int)protocol, mark, &call);
   if (fd >= 0 && workers > 1) {
@@ -360,13 +381,14 @@ static napi_value eventClear(napi_env env, napi_callback_info info) {
 static napi_value mailboxOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   uint32_t index;
-  int32_t event;
+  double event;
   if (!take(env, info, argv) || !number(env, argv[0], 64, &index, "index must be 0 to 64")) return NULL;
-  if (napi_get_value_int32(env, argv[1], &event) != napi_ok) {
+  if (napi_get_value_double(env, argv[1], &event) != napi_ok ||
+      !(event >= -1 && event <= INT32_MAX && event == (double)(int32_t)event)) {
     wrong(env, "event must be a file descriptor or -1");
     return NULL;
   }
-  int error = mailbox_open(index, event);
+  int error = mailbox_open(index, (int)event);
   return error != 0 ? refuse(env, error, "mailbox") : NULL;
 }
 

@@ -91,10 +91,11 @@ int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t
     if (text == NULL) return OPEN_BAD_INNER;
   } else {
     if (next != NEXT_IPV4 && next != NEXT_IPV6) return OPEN_BAD_NEXT;
-    if (size < 20 || text[0] >> 4 != (next == NEXT_IPV4 ? 4 : 6)) return OPEN_BAD_INNER;
+    if (size < IP_MIN || text[0] >> 4 != (next == NEXT_IPV4 ? 4 : 6)) return OPEN_BAD_INNER;
     // TFC padding follows the packet (RFC 4303 §2.7).
     size_t said = next == NEXT_IPV4 ? be16(text + 2) : (size_t)be16(text + 4) + 40;
-    if (said > size || (next == NEXT_IPV6 && size < 40)) return OPEN_BAD_INNER;
+    size_t header = next == NEXT_IPV4 ? (size_t)(text[0] & 15) * 4 : 40;
+    if (said > size || header < IP_MIN || header > said) return OPEN_BAD_INNER;
     size = said;
     if (!combine_ecn(text, sa->flags & SA_COPY_ECN ? (uint8_t)message[MESSAGE_CLASS] : 0)) return OPEN_ECN;
     if (sa->flags & SA_COPY_DSCP_IN) set_class(text, (uint8_t)((message[MESSAGE_CLASS] & ~ECN) | (class_of(text) & ECN)));
@@ -127,7 +128,11 @@ void lane_open(struct lane *lane, int count) {
     if (words[IN_SA] < 0) continue;
     struct sa *sa = sa_in(words[IN_SA]);
     words[IN_EXTRA] &= ~0xffff;
-    if (sa == NULL) words[IN_SIZE] = OPEN_BAD_ICV;
-    else words[IN_SIZE] = sa->mac != NULL ? ah_open(lane, sa, words) : open_esp(lane, sa, words);
+    if (!lies_in(BATCH * RX_STRIDE, words[IN_OFFSET], words[IN_LENGTH], 0, 0) || (uint32_t)words[IN_EXTRA] >> 16 >= BATCH)
+      words[IN_SIZE] = OPEN_SHORT;
+    else if (sa == NULL)
+      words[IN_SIZE] = OPEN_BAD_ICV;
+    else
+      words[IN_SIZE] = sa->mac != NULL ? ah_open(lane, sa, words) : open_esp(lane, sa, words);
   }
 }

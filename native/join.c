@@ -17,13 +17,19 @@ static uint8_t protocol_of(const uint8_t *packet) {
   return packet[0] >> 4 == 4 ? packet[9] : packet[6];
 }
 
+/** Up to where every packet that can be joined has headers. */
+static size_t least_header(const uint8_t *packet) {
+  return network_header(packet) + (protocol_of(packet) == IPPROTO_TCP ? 20 : 8);
+}
+
 /** The headers' length where the packet may be joined with others, else 0. `udp`: the kernel can cut UDP again. */
 uint32_t joinable(const uint8_t *packet, size_t size, bool udp) {
   if (size < 28) return 0;
   size_t ip = network_header(packet);
   if (packet[0] >> 4 == 4) {
-    // No options, no fragment.
+    // No options, no fragment; and a checksum that is right, for the joined packet gets one that is.
     if (packet[0] != 0x45 || be16(packet + 2) != size || (be16(packet + 6) & 0x3fff) != 0) return 0;
+    if (folded(sum_of(packet, ip)) != 0xffff) return 0;
   } else if (size < 48 || (size_t)be16(packet + 4) + 40 != size) {
     return 0;
   }
@@ -162,9 +168,11 @@ void lane_deliver(struct lane *lane, int count) {
   uint64_t joined = 0;
   for (int i = 0; i < count; i++) {
     const int32_t *words = lane->in + i * WORDS;
-    if (words[IN_SA] < 0 || words[IN_SIZE] <= 0) continue;
+    if (words[IN_SA] < 0 || words[IN_SIZE] < IP_MIN) continue;
+    if (!lies_in(RX_SIZE, words[IN_INNER], words[IN_SIZE], VNET, 0)) continue;
     uint8_t *packet = lane->rx + words[IN_INNER];
     size_t size = (size_t)words[IN_SIZE], header = join ? (size_t)(words[IN_EXTRA] & 0xffff) : 0;
+    if (header < least_header(packet) || header >= size) header = 0;
     if (joiner->segments > 0 && follows(joiner, packet, size, header)) {
       append(joiner, packet, size, header);
       joined++;

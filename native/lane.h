@@ -13,6 +13,8 @@
 #include "espalier.h"
 
 enum { WORDS = 8, MESSAGE_WORDS = 16 };
+/** No IP packet is shorter. */
+enum { IP_MIN = 20 };
 
 /** A packet from the TUN device, as words of `lane.out`. */
 enum { OUT_OFFSET, OUT_LENGTH, OUT_GSO, OUT_MSS, OUT_SA, OUT_SEQ_LOW, OUT_SEQ_HIGH, OUT_SEGMENTS };
@@ -196,6 +198,11 @@ struct lane {
   uint8_t control[OUTGOING_MAX][128] __attribute__((aligned(8)));
   struct sockaddr_storage addresses[OUTGOING_MAX];
 };
+
+/** Descriptors pass through JavaScript: whatever they say, no pointer may leave the arena. */
+static inline bool lies_in(size_t arena, int32_t offset, int32_t length, size_t before, size_t behind) {
+  return offset >= 0 && length >= 0 && (size_t)offset >= before && (size_t)offset + (size_t)length + behind <= arena;
+}
 
 static inline void tally(struct lane *lane, enum counter which, uint64_t by) {
   // Another thread reads; only this one writes.

@@ -227,7 +227,8 @@ int lane_collect(struct lane *lane, int max, int *plain) {
   size_t at = 0;
   *plain = 0;
   lane->rebuilt = 0;
-  for (int i = 0; i < max && i < BATCH && *plain < OUT_MAX && lane->tx_size - at >= TX_CELL_MAX; i++) {
+  // What cannot be used does not count: nothing found means that the box is empty, for its bell rings only then.
+  while (n + *plain < max && n < BATCH && *plain < OUT_MAX && lane->tx_size - at >= TX_CELL_MAX) {
     enum mail kind;
     struct path path;
     uint8_t class;
@@ -251,13 +252,14 @@ int lane_collect(struct lane *lane, int max, int *plain) {
       ++*plain;
       at += (64 + (size_t)length + TX_TAIL + 63) / 64 * 64;
     } else if (kind == MAIL_ESP && size <= 65536) {
-      int32_t *words = lane->messages + i * MESSAGE_WORDS;
+      int32_t *words = lane->messages + n * MESSAGE_WORDS;
       words[MESSAGE_CLASS] = class;
       words[MESSAGE_HEADER] = 0;
       note(words, &path, true);
-      uint8_t *bytes = lane->rx + (size_t)i * RX_STRIDE + RX_HEADROOM;
+      uint8_t *bytes = lane->rx + (size_t)n * RX_STRIDE + RX_HEADROOM;
       memcpy(bytes, cell, (size_t)size);
-      add(lane, n++, i, bytes, (size_t)size);
+      add(lane, n, n, bytes, (size_t)size);
+      n++;
     }
   }
   return n;

@@ -60,18 +60,20 @@ static bool specified(const struct path *path) {
   return memcmp(path->local, zero, path->version == 4 ? 4 : 16) != 0;
 }
 
-/** A raw IPv6 socket would take a port for a protocol (raw(7)). */
-static void address(struct msghdr *message, struct sockaddr_storage *to, const struct path *path, bool udp) {
+static void address(struct msghdr *message, struct sockaddr_storage *to, const struct sa *sa) {
+  const struct path *path = &sa->path;
+  // A raw socket has no ports, and one of IPv6 takes a port for a protocol (raw(7)).
+  bool ports = (sa->flags & SA_UDP) != 0;
   message->msg_name = to;
   if (path->version == 4) {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
-    if (udp) memcpy(&v4.sin_port, path->port, 2);
+    if (ports) memcpy(&v4.sin_port, path->port, 2);
     memcpy(&v4.sin_addr, path->remote, 4);
     memcpy(to, &v4, sizeof v4);
     message->msg_namelen = sizeof v4;
   } else {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-    if (udp) memcpy(&v6.sin6_port, path->port, 2);
+    if (ports) memcpy(&v6.sin6_port, path->port, 2);
     memcpy(&v6.sin6_addr, path->remote, 16);
     memcpy(to, &v6, sizeof v6);
     message->msg_namelen = sizeof v6;
@@ -84,7 +86,7 @@ static void compose(struct lane *lane, int i) {
   struct msghdr *message = &lane->headers[i].msg_hdr;
   lane->parts[i] = (struct iovec){lane->sender.arena + out->at, out->length};
   *message = (struct msghdr){.msg_iov = &lane->parts[i], .msg_iovlen = 1, .msg_control = lane->control[i]};
-  address(message, &lane->addresses[i], path, (out->sa->flags & SA_UDP) != 0);
+  address(message, &lane->addresses[i], out->sa);
   if (out->count > 1) control(message, IPPROTO_UDP, UDP_SEGMENT, &out->segment, sizeof out->segment);
   if (specified(path)) {
     if (path->version == 4) {

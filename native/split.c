@@ -96,7 +96,7 @@ void clamp_mss(uint8_t *packet, size_t size, uint32_t limit) {
 
 static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss) {
   size_t transport, header = headers_of(packet, size, gso, &transport);
-  if (header == 0) return;
+  if (header == 0 || mss == 0) return;
   uint8_t kept[HEADER_MAX];
   memcpy(kept, packet, header);
   bool v4 = packet[0] >> 4 == 4, tcp = gso == GSO_TCP;
@@ -134,10 +134,15 @@ static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t 
   }
 }
 
-/** To the worker that owns the SA, with its virtio header in front. */
+/** To the worker that owns the SA, with a virtio header in front, as the device gives it where it gives one. */
 static void hand_over(struct lane *lane, unsigned worker, const int32_t *words) {
-  const uint8_t *packet = lane->tx + words[OUT_OFFSET];
+  uint8_t *packet = lane->tx + words[OUT_OFFSET];
   size_t size = (size_t)words[OUT_LENGTH];
+  struct virtio_net_hdr header = {.gso_size = (uint16_t)words[OUT_MSS]};
+  if (words[OUT_GSO] == GSO_UDP) header.gso_type = GSO_UDP_L4;
+  if (words[OUT_GSO] == GSO_TCP)
+    header.gso_type = packet[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+  memcpy(packet - VNET, &header, VNET);
   tally(lane, COUNT_STRAYS, 1);
   if (!mailbox_put(worker + 1, MAIL_PLAIN, NULL, 0, packet - VNET, size + VNET)) tally(lane, COUNT_MAIL_FULL, 1);
 }
@@ -145,8 +150,13 @@ static void hand_over(struct lane *lane, unsigned worker, const int32_t *words) 
 void lane_seal(struct lane *lane, int count) {
   for (int i = 0; i < count; i++) {
     const int32_t *words = lane->out + i * WORDS;
+    if (words[OUT_SA] == SA_NONE) continue;
+    if (!lies_in(lane->tx_size, words[OUT_OFFSET], words[OUT_LENGTH], VNET, TX_TAIL) || words[OUT_LENGTH] < IP_MIN) {
+      tally(lane, COUNT_SEAL_FAILURES, 1);
+      continue;
+    }
     if (words[OUT_SA] < 0) {
-      if (words[OUT_SA] <= TO_WORKER) hand_over(lane, (unsigned)(TO_WORKER - words[OUT_SA]), words);
+      hand_over(lane, (unsigned)(TO_WORKER - words[OUT_SA]), words);
       continue;
     }
     const struct sa *sa = sa_out(words[OUT_SA]);

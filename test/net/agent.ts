@@ -4,12 +4,15 @@
 import { createInterface } from 'node:readline';
 import { hex, unhex } from '../../src/bytes/bytes.ts';
 import { formatSocketAddress, parsePrefix, type SocketAddress } from '../../src/bytes/ip.ts';
+import { SOURCE, USE_ALL } from '../../src/esp/layout.ts';
 import { SystemError } from '../../src/net/error.ts';
-import { openRawEsp } from '../../src/net/raw.ts';
+import { addon, Path } from '../../src/net/native.ts';
+import { openRaw, type RawSockets } from '../../src/net/raw.ts';
 import { openHost, openRoutes } from '../../src/net/route.ts';
 import { openTun } from '../../src/net/tun.ts';
-import type { RawEsp, Routes, Tun, UdpPort } from '../../src/net/types.ts';
-import { openUdp } from '../../src/net/udp.ts';
+import type { Routes, Tun, UdpPort } from '../../src/net/types.ts';
+import { openGroup, openUdp } from '../../src/net/udp.ts';
+import { Ends } from './ends.ts';
 
 export interface Request {
   readonly id: number;
@@ -24,13 +27,25 @@ export type Reply =
   | { readonly on: string; readonly hex: string; readonly from: string; readonly to: string };
 
 let udp: UdpPort | undefined;
-let raw: RawEsp | undefined;
+let raw: RawSockets | undefined;
 let tun: Tun | undefined;
 let routes: Routes | undefined;
+
+const ends = new Ends((on, bytes, from, to) => say({ on, hex: bytes, from, to }));
 
 function say(reply: Reply): void {
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
+
+function listen(port: UdpPort): number {
+  port.onReceive = (bytes, from, to) =>
+    say({ on: 'udp', hex: hex(bytes), from: formatSocketAddress(from), to: formatSocketAddress(to) });
+  udp = port;
+  return port.port;
+}
+
+/** Where the descriptors of one worker alone are wanted. */
+const SINGLE = { workers: 1, uses: USE_ALL } as const;
 
 function run({ op, text, number }: Request): unknown {
   const word = (name: string) => present(text[name]);
@@ -38,40 +53,45 @@ function run({ op, text, number }: Request): unknown {
   const end = (name: string): SocketAddress => ({ ip: word(name), port: number[`${name}Port`] ?? 0 });
   const marked = number.mark === undefined ? {} : { mark: number.mark };
   switch (op) {
-    case 'udp': {
-      const port = openUdp(number.port ?? 0, marked);
-      port.onReceive = (bytes, from, to) =>
-        say({ on: 'udp', hex: hex(bytes), from: formatSocketAddress(from), to: formatSocketAddress(to) });
-      udp = port;
-      return port.port;
+    case 'udp':
+      return listen(openUdp(number.port ?? 0, marked));
+    case 'group': {
+      const group = openGroup(number.port ?? 0, { ...marked, ...SINGLE });
+      ends.use(SOURCE.UDP4, group.v4[0] ?? -1);
+      ends.use(SOURCE.UDP6, group.v6?.[0] ?? -1);
+      return listen(group.main);
     }
     case 'udp-send':
       return present(udp).send(unhex(word('hex')), end('from'), end('to'));
     case 'udp-close':
       return present(udp).close();
-    case 'raw': {
-      const opened = openRawEsp(marked);
-      opened.onReceive = (bytes, from, to) => say({ on: 'raw', hex: hex(bytes), from, to });
-      raw = opened;
+    case 'raw':
+      raw = openRaw({ ...marked, workers: 1 });
+      ends.use(SOURCE.ESP4, raw.esp4[0] ?? -1);
+      ends.use(SOURCE.ESP6, raw.esp6?.[0] ?? -1);
       return undefined;
+    case 'raw-send': {
+      const path = new Path(word('to').includes(':') ? 6 : 4);
+      path.set(word('from'), { ip: word('to'), port: 0 });
+      const [fd] = present(path.version === 4 ? present(raw).esp4 : present(raw).esp6);
+      return addon().send(present(fd), unhex(word('hex')), path.bytes) >= 0;
     }
-    case 'raw-send':
-      return present(raw).send(unhex(word('hex')), word('from'), word('to'));
     case 'tun': {
-      const opened = openTun(word('name'), { mtu: present(number.mtu) });
-      opened.onPacket = (packet) => say({ on: 'tun', hex: hex(packet), from: '', to: '' });
+      const opened = openTun(word('name'), { mtu: present(number.mtu), ...SINGLE, uses: number.uses ?? USE_ALL });
+      ends.use(SOURCE.TUN, present(opened.queues[0]), opened.uses);
       tun = opened;
       return { name: opened.name, index: opened.index };
     }
     case 'tun-write':
-      return present(tun).write(unhex(word('hex')));
+      return ends.inject(unhex(word('hex')));
     case 'tun-close':
+      ends.use(SOURCE.TUN, -1);
       return present(tun).close();
     case 'routes':
       routes = openRoutes(present(tun), { mark: present(number.mark) });
       return undefined;
     case 'route':
-      return present(routes).add(prefix(), text.source);
+      return present(routes).add(prefix(), text.source, number.mtu ?? 1400);
     case 'unroute':
       return present(routes).remove(prefix());
     case 'guard':

@@ -1,15 +1,20 @@
 // A socket that can be given something to read.
 
 import assert from 'node:assert/strict';
-import { addon } from '../../src/net/native.ts';
+import { addon, Path } from '../../src/net/native.ts';
+
+/** From and to the loopback address. */
+export function looped(port: number): Path {
+  const path = new Path(4);
+  path.set('127.0.0.1', { ip: '127.0.0.1', port });
+  return path;
+}
 
 export function readable(): { fd: number; drain: () => void; fill: () => void } {
   const native = addon();
   const fd = native.udpOpen(4, 0, 0);
   const port = native.udpPort(fd);
-  const path = new Uint8Array(36);
-  path.set([4, 0, port >> 8, port]);
-  path.set([127, 0, 0, 1], 20);
+  const { bytes: path } = looped(port);
   return {
     fd,
     fill: () => assert.equal(native.send(fd, Uint8Array.of(1), path), 1),

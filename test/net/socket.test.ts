@@ -105,9 +105,9 @@ test('ESP is sent and received in both families, without the IP header', OPTIONS
       const peer = ip.includes(':') ? '2001:db8::2' : '192.0.2.2';
       const hex = `0000c0de00000001${'5a'.repeat(64)}`;
       assert.equal(await b.call('raw-send', { hex, from: peer, to: ip }), true);
-      assert.deepEqual(await a.next('raw'), { on: 'raw', hex, from: peer, to: ip });
+      assert.deepEqual(await a.next('data'), { on: 'data', hex, from: peer, to: ip });
       assert.equal(await a.call('raw-send', { hex, from: ip, to: peer }), true);
-      assert.deepEqual(await b.next('raw'), { on: 'raw', hex, from: ip, to: peer });
+      assert.deepEqual(await b.next('data'), { on: 'data', hex, from: ip, to: peer });
     }
   });
 });

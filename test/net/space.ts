@@ -1,6 +1,6 @@
 // Network namespaces for a test, and agents that run inside them. Nothing of the host's own network is touched.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
@@ -146,6 +146,13 @@ export class Space {
 
   exec(program: string, ...args: readonly string[]): string {
     return execFileSync('ip', ['netns', 'exec', this.name, program, ...args], { encoding: 'utf8', env: ENV });
+  }
+
+  /** A script of ours, to its end; throws what it printed unless it ends well. */
+  node(file: string, ...args: readonly string[]): void {
+    const command = ['netns', 'exec', this.name, ...PRELOADED, process.execPath, file, ...args];
+    const { status, stdout, stderr } = spawnSync('ip', command, { encoding: 'utf8', env: ENV, timeout: 60_000 });
+    if (status !== 0) throw new Error(`exit ${status}\n${stdout}${stderr}`);
   }
 
   /** A pair of interfaces, one in each namespace, up, with these addresses; IPv6 ones without a wait for duplicates. */
