@@ -18,12 +18,28 @@
 /** Where a packet lies behind the start of its cell, which is a cache line: its header is 16-byte aligned. */
 enum { CELL = 64, PACKET_AT = 16 };
 
-/** The best of `wanted` that the kernel takes; what it has not is left out of `*uses`. */
-static int offload(int fd, unsigned *uses) {
+/** The best that the kernel takes: super-packets of UDP are younger than those of TCP (Linux 6.2). */
+static void offload(int fd, unsigned *uses) {
   unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-  if (*uses & USE_USO && ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0) return 0;
+  if (*uses & USE_USO && ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0) return;
   *uses &= ~(unsigned)USE_USO;
-  return ioctl(fd, TUNSETOFFLOAD, tso);
+  // Without any of it the kernel cuts, and computes checksums, itself.
+  (void)ioctl(fd, TUNSETOFFLOAD, tso);
+}
+
+/** With a virtio header where it is wished for and there is one. */
+static int attach(int fd, struct ifreq *request, short flags, unsigned *uses) {
+  if (*uses & USE_VNET) {
+    request->ifr_flags = (short)(flags | IFF_VNET_HDR);
+    if (ioctl(fd, TUNSETIFF, request) == 0) {
+      offload(fd, uses);
+      return 0;
+    }
+    if (errno != EINVAL) return -errno;
+  }
+  *uses &= ~(unsigned)(USE_VNET | USE_USO);
+  request->ifr_flags = flags;
+  return ioctl(fd, TUNSETIFF, request) != 0 ? -errno : 0;
 }
 
 /**
@@ -39,22 +55,14 @@ int tun_open(char name[IFNAMSIZ], bool queues, unsigned *uses, const char **call
   struct ifreq request = {0};
   memcpy(request.ifr_name, name, IFNAMSIZ);
   *call = "ioctl(TUNSETIFF)";
-  request.ifr_flags = (short)(*uses & USE_VNET ? flags | IFF_VNET_HDR : flags);
-  if (ioctl(fd, TUNSETIFF, &request) != 0) goto failed;
-  *call = "ioctl(TUNSETOFFLOAD)";
-  if (*uses & USE_VNET) {
-    if (offload(fd, uses) != 0) goto failed;
-  } else {
-    *uses &= ~(unsigned)USE_USO;
+  int error = attach(fd, &request, flags, uses);
+  if (error != 0) {
+    close(fd);
+    return error;
   }
   memcpy(name, request.ifr_name, IFNAMSIZ);
   name[IFNAMSIZ - 1] = '\0';
   return fd;
-
-failed:;
-  int error = -errno;
-  close(fd);
-  return error;
 }
 
 int gso_of(const struct virtio_net_hdr *header) {

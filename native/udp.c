@@ -9,6 +9,9 @@
 
 #include "lane.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -55,6 +58,9 @@ int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *u
   if (!turn_on(fd, SOL_SOCKET, SO_REUSEPORT)) return failed(fd);
   // Whether a flow is joined is asked of any socket of the group: all of them must want it, or none.
   if (*uses & USE_GRO && !turn_on(fd, IPPROTO_UDP, UDP_GRO)) *uses &= ~(unsigned)USE_GRO;
+  // 0 switches nothing on; a kernel that does not know the option says so.
+  int none = 0;
+  if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) != 0) *uses &= ~(unsigned)USE_GSO;
   *call = "setsockopt(RECVERR)";
   if (data && path_report(fd, version) != 0) return failed(fd);
   return bind_apart(fd, version, port, call);

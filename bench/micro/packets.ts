@@ -2,6 +2,7 @@
 
 import { concat } from '../../src/bytes/bytes.ts';
 import { parseIp, prefixRange } from '../../src/bytes/ip.ts';
+import { checksum } from '../../src/esp/icmp.ts';
 import type { Selector } from '../../src/ike/wire/ts.ts';
 
 /** Whole numbers below `limit`, by Numerical Recipes' generator. */
@@ -99,4 +100,33 @@ export function arena(packets: readonly Uint8Array[]): Arena {
   const bytes = new Uint8Array(end);
   for (const [i, each] of packets.entries()) bytes.set(each, offsets[i] as number);
   return { bytes, offsets, lengths: Int32Array.from(packets, ({ length }) => length) };
+}
+
+/** TCP or UDP over IPv4 with good checksums and this much payload, which begins `from` bytes into a stream. */
+export function superSegment(source: Uint8Array, destination: Uint8Array, tcp: boolean, payload: number, from: number) {
+  const upper = tcp ? 20 : 8;
+  const bytes = new Uint8Array(20 + upper + payload);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, 0x45);
+  view.setUint16(2, bytes.length);
+  view.setUint16(6, 0x4000);
+  view.setUint8(8, 64);
+  view.setUint8(9, tcp ? 6 : 17);
+  bytes.set(source, 12);
+  bytes.set(destination, 16);
+  view.setUint16(10, checksum(bytes.subarray(0, 20)));
+  view.setUint16(20, 5001);
+  view.setUint16(22, 5001);
+  bytes.fill(0x5a, 20 + upper);
+  if (tcp) {
+    view.setUint32(24, 1000 + from);
+    view.setUint16(32, 0x5010);
+    view.setUint16(34, 500);
+  } else {
+    view.setUint16(24, upper + payload);
+  }
+  const words = (at: number) => view.getUint16(at);
+  const pseudo = words(12) + words(14) + words(16) + words(18) + (tcp ? 6 : 17) + upper + payload;
+  view.setUint16(tcp ? 36 : 26, checksum(bytes.subarray(20), pseudo));
+  return bytes;
 }
