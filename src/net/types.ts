@@ -1,4 +1,4 @@
-// The host as the daemon sees it: sockets, the TUN device, routes. Native implementations stand beside in-memory ones.
+// The host as the daemon sees it: sockets, the TUN device, routes. Tests have them in memory (test/support/memory.ts).
 
 import type { Ip, Prefix, SocketAddress } from '../bytes/ip.ts';
 

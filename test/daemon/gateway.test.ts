@@ -10,7 +10,7 @@ import type { Gateway } from '../../src/daemon/gateway.ts';
 import type { AddressPattern } from '../../src/ike/connection.ts';
 import type { Event } from '../../src/ike/effects.ts';
 import { EPERM, SystemError } from '../../src/net/error.ts';
-import { MemoryNet, MemoryTun } from '../../src/net/memory.ts';
+import { MemoryNet, MemoryTun } from '../support/memory.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import { Network, within } from '../security/gateways.ts';
 import { child, offers } from '../support/connections.ts';

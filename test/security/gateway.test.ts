@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { concat } from '../../src/bytes/bytes.ts';
 import type { Drop } from '../../src/esp/drop.ts';
-import type { Flight } from '../../src/net/memory.ts';
+import type { Flight } from '../support/memory.ts';
 import { ipv4, ipv6, udp } from '../esp/support.ts';
 import { child, offers } from '../support/connections.ts';
 import { octets } from '../support/wire.ts';

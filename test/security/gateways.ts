@@ -7,7 +7,7 @@ import { Gateway } from '../../src/daemon/gateway.ts';
 import type { Connection, SharedKey } from '../../src/ike/connection.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import type { SessionState } from '../../src/ike/v2/state.ts';
-import { type Flight, MemoryNet, MemoryTun } from '../../src/net/memory.ts';
+import { type Flight, MemoryNet, MemoryTun } from '../support/memory.ts';
 import type { Routes } from '../../src/net/types.ts';
 import { LEFT_IP, RIGHT_IP, sides } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';

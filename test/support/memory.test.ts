@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatSocketAddress } from '../../src/bytes/ip.ts';
-import { MemoryNet, MemoryTun } from '../../src/net/memory.ts';
+import { MemoryNet, MemoryTun } from './memory.ts';
 import type { UdpPort } from '../../src/net/types.ts';
 
 function record(port: UdpPort): string[] {

@@ -1,8 +1,8 @@
-// The network and the TUN device in memory, for tests: everything arrives in order, in the microtask after it was sent.
+// The network and the TUN device in memory: everything arrives in order, in the microtask after it was sent.
 
-import type { Ip, SocketAddress } from '../bytes/ip.ts';
-import { formatSocketAddress } from '../bytes/ip.ts';
-import type { Tun, UdpPort } from './types.ts';
+import type { Ip, SocketAddress } from '../../src/bytes/ip.ts';
+import { formatSocketAddress } from '../../src/bytes/ip.ts';
+import type { Tun, UdpPort } from '../../src/net/types.ts';
 
 /** Protocol 50, both families. */
 export interface RawEsp {
