@@ -1,15 +1,23 @@
 // The ESP packet: header, IV, payload, padding, trailer, ICV (RFC 4303 §2, §3.3, §3.4). Knows neither SAs nor policies.
 
+import { concat } from '../../../src/bytes/bytes.ts';
 import type { Protection } from '../../../src/crypto/types.ts';
 
 /** SPI and sequence number. */
 const HEADER = 8;
 /** Pad length and next header. */
 const TRAILER = 2;
+const TWO32 = 2 ** 32;
 
 export const NEXT_IPV4 = 4;
 export const NEXT_IPV6 = 41;
 export const NEXT_NONE = 59;
+
+/**
+ * Where the high half of an extended sequence number takes part: not at all, inside the AAD of a combined mode (RFC 4106
+ * §5), or behind what a separate MAC covers (RFC 4303 §2.2.1).
+ */
+export type Extended = 'no' | 'aad' | 'tail';
 
 export interface Opened {
   readonly nextHeader: number;
@@ -24,17 +32,28 @@ export function seal(
   iv: Uint8Array,
   payload: Uint8Array,
   nextHeader: number,
+  extended: Extended = 'no',
 ): Uint8Array {
-  const header = new Uint8Array(HEADER);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, spi);
-  view.setUint32(4, seq);
-  const sealed = protection.seal(iv, header, padded(protection, payload, nextHeader));
-  const esp = new Uint8Array(HEADER + iv.length + sealed.length);
-  esp.set(header);
-  esp.set(iv, HEADER);
-  esp.set(sealed, HEADER + iv.length);
-  return esp;
+  const header = concat(word(spi), word(seq));
+  const plain = padded(protection, payload, nextHeader);
+  const sealed = protection.seal(iv, aad(header, seq, extended), plain, tail(seq, extended));
+  return concat(header, iv, sealed);
+}
+
+function aad(header: Uint8Array, seq: number, extended: Extended): Uint8Array {
+  if (extended !== 'aad') return header;
+  return concat(header.subarray(0, 4), word(seq / TWO32), header.subarray(4));
+}
+
+function tail(seq: number, extended: Extended): Uint8Array {
+  return extended === 'tail' ? word(seq / TWO32) : new Uint8Array(0);
+}
+
+/** The low 32 bits, big-endian. */
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }
 
 /** RFC 4303 §2.4: padding of 1, 2, 3 … so that the ciphertext ends on a 4-byte and a cipher block boundary. */
@@ -56,10 +75,20 @@ export function fault(protection: Protection, esp: Uint8Array): 'short' | 'misal
   return text % alignment(protection) === 0 ? undefined : 'misaligned';
 }
 
-/** Decrypts a packet without `fault`. The result holds the trailer still, which `unpad` takes off. */
-export function open(protection: Protection, esp: Uint8Array): Uint8Array | undefined {
+/**
+ * Decrypts a packet without `fault`. The result holds the trailer still, which `unpad` takes off. `seq` is the whole
+ * sequence number.
+ */
+export function open(
+  protection: Protection,
+  esp: Uint8Array,
+  seq = seqOf(esp),
+  extended: Extended = 'no',
+): Uint8Array | undefined {
   const text = HEADER + protection.ivSize;
-  return protection.open(esp.subarray(HEADER, text), esp.subarray(0, HEADER), esp.subarray(text));
+  const header = esp.subarray(0, HEADER);
+  const iv = esp.subarray(HEADER, text);
+  return protection.open(iv, aad(header, seq, extended), esp.subarray(text), tail(seq, extended));
 }
 
 /** RFC 4303 §2.4 lets the receiver inspect the padding; nothing may hide in it here. */
@@ -78,11 +107,6 @@ export function spiOf(esp: Uint8Array): number {
 
 export function seqOf(esp: Uint8Array): number {
   return u32(esp, 4);
-}
-
-/** False when there is not even a header to read. */
-export function hasHeader(esp: Uint8Array): boolean {
-  return esp.length >= HEADER;
 }
 
 function u32(bytes: Uint8Array, at: number): number {

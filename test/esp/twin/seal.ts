@@ -1,0 +1,54 @@
+// Packets of the inside as ESP: what native/split.c and native/frame.c make of them.
+
+import type { Random } from '../../../src/crypto/types.ts';
+import { GSO, SA } from '../../../src/esp/layout.ts';
+import { ECN } from './ecn.ts';
+import { NEXT_IPV4, NEXT_IPV6, seal } from './frame.ts';
+import { classOf, isV4, view } from './ip.ts';
+import { clamp } from './mss.ts';
+import type { Context } from './sas.ts';
+import { segments } from './split.ts';
+
+/** What an SA's packet needs of the network beside its path. */
+export interface Sealed {
+  readonly bytes: Uint8Array;
+  /** DSCP and ECN outside (RFC 4301 §5.1.2, RFC 6040 §4.1). */
+  readonly class: number;
+  /** Whether routers may not cut it (RFC 4301 §8.1). */
+  readonly df: boolean;
+}
+
+/** One packet or super-packet; `seq` is the first one's number. */
+export function sealed(
+  context: Context,
+  packet: Uint8Array,
+  gso: number,
+  mss: number,
+  seq: number,
+  random: Random,
+): Sealed[] {
+  const whole = packet.slice();
+  if (gso === GSO.NONE) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
+  return segments(whole, gso, mss).map((each, k) => one(context, each, seq + k, random));
+}
+
+function one(context: Context, packet: Uint8Array, seq: number, random: Random): Sealed {
+  const { flags, protection, spi, extended } = context;
+  const v4 = isV4(packet);
+  const inner = classOf(packet);
+  const outer = ((flags & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((flags & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
+  const df = (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
+  const iv = protection.counterIv ? counter(seq, protection.ivSize) : random(protection.ivSize);
+  const transport = (flags & SA.TRANSPORT) !== 0;
+  const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;
+  const next = transport ? (packet[v4 ? 9 : 6] as number) : v4 ? NEXT_IPV4 : NEXT_IPV6;
+  const payload = transport ? packet.subarray(header) : packet;
+  return { bytes: seal(protection, spi, seq, iv, payload, next, extended), class: outer, df };
+}
+
+/** The sequence number makes it unique under its key. */
+function counter(seq: number, size: number): Uint8Array {
+  const iv = new Uint8Array(size);
+  if (size === 8) view(iv).setBigUint64(0, BigInt(seq));
+  return iv;
+}
