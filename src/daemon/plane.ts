@@ -90,6 +90,7 @@ export class Plane {
   readonly #mtuTo: (remote: Ip) => number;
   readonly #entries = new Map<number, Entry>();
   readonly #slots = new Map<number, Entry>();
+  readonly #spis = new Set<number>();
   /** The entry that sends, by what is the same for all SAs of a purpose. */
   readonly #senders = new Map<number, Entry>();
   readonly #policies = new Map<number, Change>();
@@ -110,6 +111,7 @@ export class Plane {
   install(sa: ChildSa): number {
     if (sa.inbound.spi < FIRST_SPI) throw new Error('a reserved SPI');
     if (this.#entries.has(sa.id)) throw new Error(`child ${sa.id} is installed already`);
+    if (this.#spis.has(sa.inbound.spi)) throw new Error('an inbound SPI in use');
     const slot = this.#take();
     this.#reset(slot);
     const way = this.#way(sa, sa.local, sa.remote, sa.udp);
@@ -144,6 +146,7 @@ export class Plane {
     const entry: Entry = { sa, install, leaving: undefined };
     this.#entries.set(sa.id, entry);
     this.#slots.set(slot, entry);
+    this.#spis.add(sa.inbound.spi);
     if (sa.active) this.#sends(entry);
     this.#pipelines.post(entry.install);
     return way.mtu;
@@ -161,6 +164,7 @@ export class Plane {
     const entry = this.#entries.get(id);
     if (!entry) return;
     this.#entries.delete(id);
+    this.#spis.delete(entry.install.spi);
     if (this.#senders.get(entry.sa.reqid) === entry) this.#senders.delete(entry.sa.reqid);
     entry.leaving = new Set(Array.from({ length: this.#pipelines.workers }, (_, worker) => worker));
     this.#pipelines.post({ type: 'remove', slot: entry.install.slot });
@@ -186,8 +190,8 @@ export class Plane {
 
   /** ESP in UDP that came to the main thread, from its header on. */
   stray(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
-    if (bytes.length < 8) return;
-    const spi = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    // What is too short to be anybody's is counted by the first.
+    const spi = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
     this.#pipelines.stray(spi % this.#pipelines.workers, bytes, from, to);
   }
 

@@ -79,7 +79,7 @@ export class Inbound {
   check(count: number): void {
     const words = this.#lane.memory.in;
     const windows = this.#windows;
-    const { reported } = this.#slots;
+    const { endedIn } = this.#slots;
     for (let i = 0, d = 0; i < count; i++, d += WORDS) {
       words[d + IN.SA] = SA_NONE;
       if ((words[d + IN.LENGTH] as number) < HEADER) {
@@ -103,7 +103,7 @@ export class Inbound {
         this.#drops.countAt(slot, DROP.replay);
         continue;
       }
-      if (reported[slot] === LEVEL.HARD) {
+      if (endedIn[slot] === 1) {
         this.#drops.countAt(slot, DROP.expired);
         continue;
       }
@@ -161,19 +161,25 @@ export class Inbound {
     const l = slot * LIMIT_WORDS;
     const bytes = (stats[s + STAT.BYTES_IN] as number) + size;
     const packets = (stats[s + STAT.PACKETS_IN] as number) + 1;
-    if (bytes > (limits[l + LIMIT.HARD_BYTES] as number) || packets > (limits[l + LIMIT.HARD_PACKETS] as number)) {
-      this.#raise(slot, LEVEL.HARD);
+    const hardBytes = limits[l + LIMIT.HARD_BYTES] as number;
+    const hardPackets = limits[l + LIMIT.HARD_PACKETS] as number;
+    if (bytes > hardBytes || packets > hardPackets) {
+      this.#end(slot);
       return false;
     }
     stats[s + STAT.BYTES_IN] = bytes;
     stats[s + STAT.PACKETS_IN] = packets;
     stats[s + STAT.LAST_IN] = now;
     if (bytes >= (limits[l + LIMIT.SOFT_BYTES] as number) || packets >= (limits[l + LIMIT.SOFT_PACKETS] as number)) {
-      const full =
-        bytes === (limits[l + LIMIT.HARD_BYTES] as number) || packets === (limits[l + LIMIT.HARD_PACKETS] as number);
-      this.#raise(slot, full ? LEVEL.HARD : LEVEL.SOFT);
+      if (bytes === hardBytes || packets === hardPackets) this.#end(slot);
+      else this.#raise(slot, LEVEL.SOFT);
     }
     return true;
+  }
+
+  #end(slot: number): void {
+    this.#slots.endedIn[slot] = 1;
+    this.#raise(slot, LEVEL.HARD);
   }
 
   /** Whether the datagram came from where the SA's peer is believed to be. */

@@ -172,13 +172,17 @@ export class Pipeline {
     slots.owners[slot] = sa.owner;
     slots.reported[slot] = LEVEL.FRESH;
     slots.used[slot] = 0;
+    slots.endedIn[slot] = 0;
     this.#quietUntil[slot] = 0;
     slots.lastSeqs[slot] = sa.lastSeq;
     const l = slot * LIMIT_WORDS;
-    slots.limits[l + LIMIT.SOFT_BYTES] = limits.softBytes || Number.POSITIVE_INFINITY;
-    slots.limits[l + LIMIT.HARD_BYTES] = limits.hardBytes || Number.POSITIVE_INFINITY;
-    slots.limits[l + LIMIT.SOFT_PACKETS] = limits.softPackets || Number.POSITIVE_INFINITY;
-    slots.limits[l + LIMIT.HARD_PACKETS] = limits.hardPackets || Number.POSITIVE_INFINITY;
+    const hardBytes = limits.hardBytes || Number.POSITIVE_INFINITY;
+    const hardPackets = limits.hardPackets || Number.POSITIVE_INFINITY;
+    // Whoever is at the hard limit has passed the soft one.
+    slots.limits[l + LIMIT.SOFT_BYTES] = Math.min(limits.softBytes || hardBytes, hardBytes);
+    slots.limits[l + LIMIT.HARD_BYTES] = hardBytes;
+    slots.limits[l + LIMIT.SOFT_PACKETS] = Math.min(limits.softPackets || hardPackets, hardPackets);
+    slots.limits[l + LIMIT.HARD_PACKETS] = hardPackets;
     this.#point(slot, sa.path, sa.flags, sa.mtu);
     if (sa.owner === this.#worker) {
       const esn = (sa.flags & SA.ESN) !== 0;

@@ -52,6 +52,8 @@ export class Slots {
   readonly lastSeqs: Float64Array;
   readonly reported: Uint8Array;
   readonly used: Uint8Array;
+  /** What came in has reached a hard limit: nothing more is opened. */
+  readonly endedIn: Uint8Array;
 
   constructor(shared: SharedState, slots = SLOTS) {
     this.shared = shared;
@@ -65,6 +67,7 @@ export class Slots {
     this.lastSeqs = new Float64Array(slots);
     this.reported = new Uint8Array(slots);
     this.used = new Uint8Array(slots);
+    this.endedIn = new Uint8Array(slots);
   }
 }
 
