@@ -66,10 +66,11 @@ static void copy_out(struct mailbox *box, void *bytes, size_t size) {
   box->used -= size;
 }
 
-/** False when there is no room: the packet is lost, as packets are. */
+/** False when there is no room, or nothing to put: the packet is lost, as packets are. */
 bool mailbox_put(unsigned index, enum mail kind, const struct path *path, uint8_t class, const void *bytes, size_t size) {
   pthread_once(&once, prepare);
-  if (index >= BOXES || size > RING / 2) return false;
+  // A size of 0 means to whoever takes that there is no more.
+  if (index >= BOXES || size == 0 || size > RING / 2) return false;
   struct mailbox *box = &boxes[index];
   struct head head = {.size = (uint32_t)size, .kind = (uint8_t)kind, .class = class};
   if (path != NULL) head.path = *path;

@@ -197,7 +197,8 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
       left -= header;
     }
     if (segment == 0) segment = left;
-    while (left > 0) {
+    // An empty datagram is one all the same: it is counted as too short.
+    do {
       size_t size = left < segment ? left : segment;
       segments++;
       if (n >= IN_MAX) {
@@ -212,7 +213,7 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
       }
       bytes += size;
       left -= size;
-    }
+    } while (left > 0);
   }
   tally(lane, COUNT_SEGMENTS_IN, segments);
   return n;
