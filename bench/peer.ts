@@ -1,15 +1,16 @@
-// One side of the IKE benches, a process of its own: an endpoint, or the whole gateway with a TUN device in memory, on a
-// real UDP port. Its parent (`bench/run.ts`) tells it what to do.
+// One side of the IKE benches, a process of its own: an endpoint, or the whole gateway without a data plane, on a real UDP
+// port. Its parent (`bench/run.ts`) tells it what to do.
 
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import type { SocketAddress } from '../src/bytes/ip.ts';
 import { Gateway } from '../src/daemon/gateway.ts';
 import { solve } from '../src/daemon/keyexchange.ts';
+import type { Pipelines } from '../src/daemon/plane.ts';
+import { sharedState } from '../src/esp/slots.ts';
 import type { Effect, Event } from '../src/ike/effects.ts';
 import { Endpoint } from '../src/ike/endpoint.ts';
-import { MemoryTun } from '../src/net/memory.ts';
-import type { Routes, UdpPort } from '../src/net/types.ts';
+import type { Routes, Tun, UdpPort } from '../src/net/types.ts';
 import { openUdp } from '../src/net/udp.ts';
 import { GATEWAY, gatewaySite, type Plan, peerIp, peerSite, type Site } from './site.ts';
 
@@ -80,7 +81,27 @@ class Bare implements Side {
   }
 }
 
-const noRoutes: Routes = { add() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} };
+const noRoutes: Routes = {
+  ...{ add() {}, resize() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} },
+};
+const noTun: Tun = { name: 'none', index: 0, mtu: 1500, resize() {}, close() {} };
+
+/** SAs are installed and removed, and nothing goes through them. */
+class NoPipelines implements Pipelines {
+  readonly workers = 1;
+  readonly shared = sharedState();
+  onEvent: Pipelines['onEvent'] = () => {};
+  onReborn: Pipelines['onReborn'] = () => {};
+
+  place(): void {}
+  clear(): void {}
+  stray(): void {}
+  async close(): Promise<void> {}
+
+  post(change: Parameters<Pipelines['post']>[0]): void {
+    if (change.type === 'remove') this.onEvent({ kind: 'removed', slot: change.slot }, 0);
+  }
+}
 
 class Whole implements Side {
   readonly endpoint: Endpoint;
@@ -88,8 +109,9 @@ class Whole implements Side {
   readonly #gateway: Gateway;
 
   constructor(port: UdpPort, { connections, sharedKeys }: Site) {
-    const host = { sourceFor: () => GATEWAY, addresses: () => [GATEWAY] };
-    const io = { ike: openUdp(0), nat: port, raw: undefined, tun: new MemoryTun(), routes: noRoutes, host };
+    const host = { sourceFor: () => GATEWAY, addresses: () => [GATEWAY], mtuTo: () => noTun.mtu };
+    const parts = { raw: false, tun: noTun, routes: noRoutes, host, pipelines: new NoPipelines() };
+    const io = { ike: openUdp(0), nat: port, ...parts };
     const log = pino({ level: 'info' }, { write: () => {} });
     this.#gateway = new Gateway({ io, random, now, log, connections, sharedKeys });
     this.#gateway.watchers.add((event) => this.onEvent(event));
