@@ -10,13 +10,20 @@ import type { Gateway } from '../../src/daemon/gateway.ts';
 import type { AddressPattern } from '../../src/ike/connection.ts';
 import type { Event } from '../../src/ike/effects.ts';
 import { EPERM, SystemError } from '../../src/net/error.ts';
-import { MemoryNet, MemoryTun } from '../support/memory.ts';
 import { ipv4, udp } from '../esp/support.ts';
-import { Network, within } from '../security/gateways.ts';
+import type { TwinLane } from '../esp/twin/lane.ts';
+import { type Host, LINK_MTU, Network, within } from '../security/gateways.ts';
 import { child, offers } from '../support/connections.ts';
-import { seeded } from '../support/random.ts';
+import { MemoryNet, MemoryTun } from '../support/memory.ts';
+import { TwinPipelines } from '../support/pipelines.ts';
 
 const OUT = ipv4('10.1.0.7', '10.2.0.9', udp(1000, 2000));
+
+function laneOf({ pipelines }: Host): TwinLane {
+  const [lane] = pipelines.lanes;
+  assert.ok(lane);
+  return lane;
+}
 
 /** With a method of `target` that throws while `act` runs. */
 function broken<T>(target: T, name: keyof T, act: () => void): void {
@@ -39,9 +46,9 @@ test('a bug in the handling of a packet is logged, and the gateway carries on', 
       net.settle();
     });
     assert.equal(bugs(), 1, 'IKE');
-    broken(right.gateway.forwarder.table, 'inbound', () => assert.deepEqual(network.carry(left, OUT), []));
+    broken(laneOf(right), 'open', () => assert.deepEqual(network.carry(left, OUT), []));
     assert.equal(bugs(), 1, 'ESP');
-    broken(left.gateway.forwarder.table, 'outbound', () => assert.deepEqual(network.carry(left, OUT), []));
+    broken(laneOf(left), 'seal', () => assert.deepEqual(network.carry(left, OUT), []));
     assert.equal(bugs(), 1, 'TUN');
     assert.deepEqual(network.carry(left, OUT), [OUT]);
     assert.equal(bugs(), 0);
@@ -58,20 +65,16 @@ test('of a child that the kernel refuses a rule for, no route is left', () =>
       throw new SystemError('RTM_NEWRULE', EPERM);
     };
     const routes = {
-      ...{ add: note('add'), remove: note('remove'), guard: refused, unguard: note('unguard') },
+      ...{ add: note('add'), resize: note('resize'), remove: note('remove'), guard: refused, unguard: note('unguard') },
       ...{ exempt: note('exempt'), unexempt: note('unexempt'), close() {} },
     };
     const net = new MemoryNet();
     const [ike, nat] = [net.openUdp([made.from], 500), net.openUdp([made.from], 4500)];
-    const host = { sourceFor: () => made.from, addresses: () => [made.from] };
-    const io = { ike, nat, raw: undefined, tun: new MemoryTun(), routes, host };
-    const forwarder = new Forwarder(
-      io,
-      seeded(1),
-      () => 0,
-      (_what, act) => act(),
-      () => {},
-    );
+    const host = { sourceFor: () => made.from, addresses: () => [made.from], mtuTo: () => LINK_MTU };
+    const now = () => 0;
+    const pipelines = new TwinPipelines({ now });
+    const io = { ike, nat, raw: false, tun: new MemoryTun(), routes, host, pipelines };
+    const forwarder = new Forwarder(io, now, () => {});
     assert.throws(() => forwarder.run({ type: 'install', sa: made.sa }), SystemError);
     forwarder.run({ type: 'remove', child: made.sa.id });
     const remote = made.sa.remoteTs.map(({ start }) => `${formatIp(start)}/24`).join();

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { concat, hex, unhex } from '../../src/bytes/bytes.ts';
 import type { Protection } from '../../src/crypto/types.ts';
-import { fault, open, seal, seqOf, spiOf, unpad } from '../../src/esp/frame.ts';
 import { aead, cbc } from './support.ts';
+import { fault, open, seal, seqOf, spiOf, unpad } from './twin/frame.ts';
 
 interface Vector {
   readonly name: string;

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { hex, unhex } from '../../src/bytes/bytes.ts';
 import { ENCR, INTEG } from '../../src/crypto/ids.ts';
 import { cipherShape, integrity, protection } from '../../src/crypto/registry.ts';
-import { child, ipv4, ipv6, keys, RIGHT, table, udp } from './support.ts';
+import { End } from './end.ts';
+import { child, ipv4, ipv6, keys, RIGHT, udp } from './support.ts';
 
 const PYTHON = '/usr/bin/python3';
 /** Tests run from `dist/test/esp`; the script is not compiled. */
@@ -80,7 +81,7 @@ function missing(): string | false {
 test('scapy opens what we seal, and we open what scapy seals', { skip: missing() }, async (t) => {
   const runs = CASES.flatMap((each) => PACKETS.map((packet) => ({ each, packet, suite: suiteOf(each) })));
   const ends = runs.map(({ suite, packet }) => {
-    const ours = table(protection);
+    const ours = new End({ protection });
     ours.install(child(3, {}, suite).left);
     const out = ours.outbound(packet, 0);
     assert.ok(out.tag === 'send');

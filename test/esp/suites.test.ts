@@ -1,10 +1,11 @@
-// The data plane with every cipher and integrity algorithm of the registry, two tables back to back.
+// The data plane with every cipher and integrity algorithm of the registry, two ends back to back.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ENCR, INTEG } from '../../src/crypto/ids.ts';
 import { cipherShape, integrity, protection, supported } from '../../src/crypto/registry.ts';
-import { child, ipv4, ipv6, LEFT, RIGHT, table, udp } from './support.ts';
+import { End } from './end.ts';
+import { child, ipv4, ipv6, LEFT, RIGHT, udp } from './support.ts';
 
 const NAMES = new Map<number, string>(Object.entries(ENCR).map(([name, id]) => [id, name]));
 const INTEG_NAMES = new Map<number, string>(Object.entries(INTEG).map(([name, id]) => [id, name]));
@@ -23,8 +24,8 @@ for (const { id: encr, keyBits } of supported.encr) {
 
     test(`packets of every length pass through ${NAMES.get(encr)} ${keyBits ?? ''} with ${INTEG_NAMES.get(integ)}`, () => {
       const { left, right } = child(3, {}, suite);
-      const ours = table(protection);
-      const theirs = table(protection);
+      const ours = new End({ protection });
+      const theirs = new End({ protection });
       ours.install(left);
       theirs.install(right);
       for (let length = 0; length < 34; length++) {

@@ -6,9 +6,9 @@ import { concat } from '../../src/bytes/bytes.ts';
 import type { SocketAddress } from '../../src/bytes/ip.ts';
 import { ENCR, INTEG } from '../../src/crypto/ids.ts';
 import type { Protection, ProtectionKeys, Random } from '../../src/crypto/types.ts';
-import { SaTable } from '../../src/esp/table.ts';
 import type { ChildSa, SaKeys } from '../../src/ike/effects.ts';
 import { selector } from './packets.ts';
+import { seal } from './twin/frame.ts';
 
 export { ip, ipv4, ipv6, selector, udp } from './packets.ts';
 
@@ -84,8 +84,11 @@ export function child(id: number, over: Partial<ChildSa> = {}, suite: Suite = GC
   return { left, right };
 }
 
-export function table(protection: (keys: ProtectionKeys) => Protection = oracle): SaTable {
-  return new SaTable({ protection, random: counting() });
+/** An ESP packet from left to right with what the left gateway would never send. */
+export function crafted(payload: Uint8Array, nextHeader: number, seq = 1): Uint8Array {
+  const iv = new Uint8Array(8);
+  iv[7] = seq;
+  return seal(oracle(keys(GCM, 51)), 0x2001, seq, iv, payload, nextHeader);
 }
 
 export function oracle(of: ProtectionKeys): Protection {

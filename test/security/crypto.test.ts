@@ -8,10 +8,10 @@ import { KE } from '../../src/crypto/ids.ts';
 import { modp768 } from '../../src/crypto/primes.ts';
 import { keyExchange, protection } from '../../src/crypto/registry.ts';
 import { selfTest, suites } from '../../src/daemon/selftest.ts';
-import { OutboundSa } from '../../src/esp/sa.ts';
 import { encodeMessage, parseMessage } from '../../src/ike/wire/message.ts';
 import type { Payload } from '../../src/ike/wire/payload.ts';
-import { ipv4, udp } from '../esp/support.ts';
+import { pair } from '../esp/end.ts';
+import { GCM, ipv4, udp } from '../esp/support.ts';
 import { sources, withoutComments } from '../structure/source.ts';
 import { child, connection, offers, sides } from '../support/connections.ts';
 import { Pair } from '../support/pair.ts';
@@ -20,8 +20,6 @@ import { change, request, response } from '../support/tamper.ts';
 import { Network, within } from './gateways.ts';
 import { assertUnharmed } from './oracle.ts';
 import { Guest, headerOf, initPayloads, Lone } from './stranger.ts';
-
-const NO_LIMITS = { softBytes: 0, hardBytes: 0, softPackets: 0, hardPackets: 0 };
 
 // --- self-test -------------------------------------------------------------------------------------------------------
 
@@ -229,16 +227,15 @@ test('[C7] no two ESP packets under one key have the same IV', () =>
   }));
 
 test('[C7] sequence numbers end at 2^32 − 1 and never wrap', () => {
-  const encrKey = new Uint8Array(20).fill(1);
-  const keys = { encr: 20, keyBits: 128, integ: 0, encrKey, integKey: new Uint8Array(0) };
-  const sa = new OutboundSa(0x1000, protection(keys), NO_LIMITS, seeded(1), 2 ** 32 - 2);
-  const packet = ipv4('10.1.0.7', '10.2.0.9', udp(1, 2));
-  const sealed = Array.from({ length: 5 }, () => sa.seal(packet, 4, 0));
+  const { left } = pair({}, GCM, { protection });
+  left.from(1, { NEXT: 2 ** 32 - 2 });
+  const packet = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
+  const outcomes = Array.from({ length: 5 }, () => left.outbound(packet, 0));
   assert.deepEqual(
-    sealed.map((bytes) => (typeof bytes === 'string' ? bytes : hex(bytes.subarray(4, 8)))),
+    outcomes.map((each) => (each.tag === 'send' ? hex(each.bytes.subarray(4, 8)) : each.reason)),
     ['fffffffe', 'ffffffff', 'exhausted', 'exhausted', 'exhausted'],
   );
-  assert.equal(sa.meter.level, 'hard');
+  assert.equal(left.events().at(-1)?.kind, 'hard');
 });
 
 test('[C8] a child is rekeyed when its packets reach the soft limit, and no packet is lost for it', () => {

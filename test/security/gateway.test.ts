@@ -6,21 +6,21 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { concat } from '../../src/bytes/bytes.ts';
 import type { Drop } from '../../src/esp/drop.ts';
-import type { Flight } from '../support/memory.ts';
 import { ipv4, ipv6, udp } from '../esp/support.ts';
 import { child, offers } from '../support/connections.ts';
+import type { Flight } from '../support/memory.ts';
 import { octets } from '../support/wire.ts';
 import { type Host, Network, within } from './gateways.ts';
 
 const OUT = ipv4('10.1.0.7', '10.2.0.9', udp(1000, 2000));
 const BACK = ipv4('10.2.0.9', '10.1.0.7', udp(2000, 1000));
 
-function drops({ gateway }: Host, reason: Drop): number {
-  return gateway.forwarder.table.drops[reason];
+function drops({ pipelines }: Host, reason: Drop): number {
+  return pipelines.drops[reason];
 }
 
-function total({ gateway }: Host): number {
-  return Object.values(gateway.forwarder.table.drops).reduce((sum, count) => sum + count, 0);
+function total({ pipelines }: Host): number {
+  return Object.values(pipelines.drops).reduce((sum, count) => sum + count, 0);
 }
 
 function withBytes(flight: Flight, bytes: Uint8Array): Flight {
@@ -185,7 +185,7 @@ test('[E4] what comes out of a tunnel and lies outside its selectors is dropped 
       ipv6('fd00::1', 'fd00::2', udp(1, 2)),
     ];
     // A gateway that has been taken over keeps to no selectors: it seals what it wants under keys that are right.
-    const table = left.gateway.forwarder.table;
+    const { plane } = left.gateway.forwarder;
     const sa = network.installed.find(({ from }) => from === left.ip)?.sa;
     assert.ok(sa);
     const everything = [
@@ -193,8 +193,8 @@ test('[E4] what comes out of a tunnel and lies outside its selectors is dropped 
       { protocol: 0, startPort: 0, endPort: 65_535, start: new Uint8Array(16), end: new Uint8Array(16).fill(255) },
     ];
     const id = 9999;
-    table.install({
-      ...sa,
+    plane.install({
+      ...structuredClone(sa),
       id,
       reqid: 9999,
       inbound: { ...sa.inbound, spi: 0x7777_7777 },
@@ -207,7 +207,7 @@ test('[E4] what comes out of a tunnel and lies outside its selectors is dropped 
       assert.deepEqual(network.carry(left, packet), [], `packet ${i}`);
       assert.equal(drops(right, 'policy') + drops(right, 'bad-inner'), before + 1, `packet ${i}`);
     }
-    table.remove(id);
+    plane.remove(id);
   }));
 
 test('[E10] packets from the TUN with a wrong version or length are dropped, and nothing loops', () =>

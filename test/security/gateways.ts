@@ -1,4 +1,5 @@
-// Two gateways with their daemons' whole main thread, on a network and with TUN devices in memory.
+// Two gateways with their daemons' whole main thread, on a network and with TUN devices in memory, and the
+// data plane beside it in TypeScript.
 
 import assert from 'node:assert/strict';
 import { type Logger, pino } from 'pino';
@@ -7,18 +8,24 @@ import { Gateway } from '../../src/daemon/gateway.ts';
 import type { Connection, SharedKey } from '../../src/ike/connection.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import type { SessionState } from '../../src/ike/v2/state.ts';
-import { type Flight, MemoryNet, MemoryTun } from '../support/memory.ts';
 import type { Routes } from '../../src/net/types.ts';
 import { LEFT_IP, RIGHT_IP, sides } from '../support/connections.ts';
+import { type Flight, MemoryNet, MemoryTun } from '../support/memory.ts';
+import { TwinPipelines } from '../support/pipelines.ts';
 import { seeded } from '../support/random.ts';
 
 export interface Host {
   readonly ip: Ip;
   readonly gateway: Gateway;
   readonly tun: MemoryTun;
+  readonly pipelines: TwinPipelines;
 }
 
-const NO_ROUTES: Routes = { add() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} };
+export const NO_ROUTES: Routes = {
+  ...{ add() {}, resize() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} },
+};
+/** What the first link takes. */
+export const LINK_MTU = 1500;
 
 export class Network {
   readonly net = new MemoryNet();
@@ -50,14 +57,18 @@ export class Network {
     seed: number,
   ): Host {
     const tun = new MemoryTun();
+    const nat = this.net.openUdp([ip], 4500);
+    const pipelines = new TwinPipelines({ now: () => this.now, random: seeded(seed + 100) });
+    pipelines.connect(tun, nat, raw ? this.net.openEsp([ip]) : undefined);
     const gateway = new Gateway({
       io: {
         ike: this.net.openUdp([ip], 500),
-        nat: this.net.openUdp([ip], 4500),
-        raw: raw ? this.net.openEsp([ip]) : undefined,
+        nat,
+        raw,
         tun,
         routes: NO_ROUTES,
-        host: { sourceFor: () => ip, addresses: () => [ip] },
+        host: { sourceFor: () => ip, addresses: () => [ip], mtuTo: () => LINK_MTU },
+        pipelines,
       },
       random: seeded(seed),
       now: () => this.now,
@@ -65,13 +76,13 @@ export class Network {
       connections,
       sharedKeys,
     });
-    const { table } = gateway.forwarder;
-    const install = table.install.bind(table);
-    table.install = (sa) => {
+    const { plane } = gateway.forwarder;
+    const install = plane.install.bind(plane);
+    plane.install = (sa) => {
       this.installed.push({ from: ip, sa: structuredClone(sa) });
-      install(sa);
+      return install(sa);
     };
-    return { ip, gateway, tun };
+    return { ip, gateway, tun, pipelines };
   }
 
   /** The keys with which each host sends. */

@@ -101,13 +101,13 @@ test('[F] a whole life at trace level leaves no key and no secret in the log or 
     rekeyed(network, right, 'ike');
     look();
     // Bugs of ours are logged with all that is known of them.
-    const { table } = right.gateway.forwarder;
-    const { install } = table;
-    table.install = (sa) => {
+    const { plane } = right.gateway.forwarder;
+    const { install } = plane;
+    plane.install = (sa) => {
       throw new Error(`cannot install ${sa.child}`);
     };
     rekeyed(network, left, 'child');
-    table.install = install;
+    plane.install = install;
     look();
     right.gateway.run([{ type: 'remove', child: -1 }]);
     for (const { state } of left.gateway.endpoint.sessions()) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatSocketAddress } from '../../src/bytes/ip.ts';
-import { MemoryNet, MemoryTun } from './memory.ts';
 import type { UdpPort } from '../../src/net/types.ts';
+import { MemoryNet, MemoryTun } from './memory.ts';
 
 function record(port: UdpPort): string[] {
   const log: string[] = [];

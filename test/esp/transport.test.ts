@@ -1,0 +1,88 @@
+// Transport mode (RFC 4303 §3.1.1, §3.4.4): the packet's own IP header stays outside, and is made anew from the outer one.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ChildSa } from '../../src/ike/effects.ts';
+import { dropped, type End, pair, sent } from './end.ts';
+import { ipv4, selector, tcp, text, udp, whole } from './packets.ts';
+import { LEFT, RIGHT } from './support.ts';
+import { unpad } from './twin/frame.ts';
+
+const NAT = { ip: '203.0.113.7', port: 4500 };
+
+function ends(over: Partial<ChildSa> = {}): { readonly left: End; readonly right: End } {
+  const selectors = { localTs: [selector(`${LEFT.ip}/32`)], remoteTs: [selector(`${RIGHT.ip}/32`)] };
+  return pair({ mode: 'transport', ...selectors, ...over });
+}
+
+/** As it is rebuilt: DF, no id. */
+function between(source: string, destination: string, payload: Uint8Array, protocol: 6 | 17): Uint8Array {
+  return whole(ipv4(source, destination, payload, { protocol, df: true }), protocol);
+}
+
+const DATAGRAM = between(LEFT.ip, RIGHT.ip, udp(1, 2), 17);
+
+test('what travels is the payload alone, and what arrives is the packet', () => {
+  const { left, right } = ends();
+  const { bytes } = sent(left.outbound(DATAGRAM, 0));
+  // Eight bytes of header, eight of IV, sixteen of ICV, and the trailer.
+  assert.equal(bytes.length, 8 + 8 + Math.ceil((DATAGRAM.length - 20 + 2) / 4) * 4 + 16);
+  assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: DATAGRAM, id: 1 });
+});
+
+test('an empty payload travels, too', () => {
+  const { left, right } = ends();
+  const empty = ipv4(LEFT.ip, RIGHT.ip, new Uint8Array(0), { protocol: 253, df: true });
+  const { bytes } = sent(left.outbound(empty, 0));
+  assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: empty, id: 1 });
+});
+
+test('fragments and packets with options are not carried, and their SA says so', () => {
+  const { left } = ends();
+  const fragment = ipv4(LEFT.ip, RIGHT.ip, udp(1, 2), { more: true });
+  assert.equal(dropped(left.outbound(fragment, 0)), 'fragment');
+  const plain = ipv4(LEFT.ip, RIGHT.ip, Uint8Array.of(1, 1, 1, 0, ...udp(1, 2)));
+  plain[0] = 0x46;
+  assert.equal(dropped(left.outbound(plain, 0)), 'unsupported');
+  assert.deepEqual([left.stats(1)?.drops.fragment, left.stats(1)?.drops.unsupported], [1, 1]);
+  assert.equal(left.stats(1)?.packetsOut, 0);
+});
+
+test('behind a NAT the checksum is made to fit the addresses that are seen', () => {
+  for (const [payload, protocol] of [
+    [udp(1, 2), 17],
+    [tcp({ data: text(100) }), 6],
+  ] as const) {
+    const { left } = ends();
+    const { right } = ends({ natted: true, local: NAT, localTs: [selector(`${NAT.ip}/32`)] });
+    const { bytes } = sent(left.outbound(between(LEFT.ip, RIGHT.ip, payload, protocol), 0));
+    const expected = between(NAT.ip, RIGHT.ip, payload, protocol);
+    assert.deepEqual(right.inbound(bytes, NAT, true, 0), { tag: 'deliver', packet: expected, id: 1 });
+  }
+});
+
+test('a UDP checksum that was left out stays left out behind a NAT', () => {
+  const { left } = ends();
+  const { right } = ends({ natted: true, local: NAT, localTs: [selector(`${NAT.ip}/32`)] });
+  const bare = ipv4(LEFT.ip, RIGHT.ip, udp(1, 2), { df: true });
+  const expected = ipv4(NAT.ip, RIGHT.ip, udp(1, 2), { df: true });
+  const { bytes } = sent(left.outbound(bare, 0));
+  assert.deepEqual(right.inbound(bytes, NAT, true, 0), { tag: 'deliver', packet: expected, id: 1 });
+});
+
+test('an authentic packet from an address that the selectors do not name is not let in', () => {
+  const { left, right } = ends();
+  const { bytes } = sent(left.outbound(DATAGRAM, 0));
+  assert.equal(dropped(right.inbound(bytes, NAT, true, 0)), 'policy');
+});
+
+test('the next header is the protocol of the payload', () => {
+  const { left } = ends();
+  const { bytes } = sent(left.outbound(DATAGRAM, 0));
+  const context = left.pipelines.sas.out(left.slotOf(1));
+  const plain = context?.protection.open(bytes.subarray(8, 16), bytes.subarray(0, 8), bytes.subarray(16));
+  assert.ok(plain);
+  const opened = unpad(plain);
+  assert.ok(opened !== 'bad-padding');
+  assert.equal(opened.nextHeader, 17);
+});

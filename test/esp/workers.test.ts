@@ -1,0 +1,132 @@
+// Several workers: an SA belongs to one of them, and packets of it come to any.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GSO, SOURCE } from '../../src/esp/layout.ts';
+import { dropped, End, sent } from './end.ts';
+import { child, ipv4, LEFT, RIGHT, udp } from './support.ts';
+import { seqOf } from './twin/frame.ts';
+
+const OUT = ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53));
+
+/** SPIs 0x1001 and 0x2001: of three workers the left end's SA has worker 2, the right end's worker 0. */
+function several(): { readonly left: End; readonly right: End } {
+  const ends = { left: new End({ workers: 3, ip: LEFT.ip }), right: new End({ workers: 3, ip: RIGHT.ip }) };
+  ends.left.install(child(1).left);
+  ends.right.install(child(1).right);
+  return ends;
+}
+
+test('packets from the inside are sealed by the owner of their SA, whichever worker reads them', () => {
+  const { left, right } = several();
+  const seqs: number[] = [];
+  for (const worker of [0, 1, 2, 1, 0]) {
+    const [outcome] = left.cut({ bytes: OUT, gso: GSO.NONE, mss: 0 }, 0, worker);
+    assert.ok(outcome);
+    const { bytes } = sent(outcome);
+    seqs.push(seqOf(bytes));
+    assert.equal(right.inbound(bytes, LEFT, true, 0).tag, 'deliver');
+  }
+  assert.deepEqual(seqs, [1, 2, 3, 4, 5]);
+  assert.equal(left.stats(1)?.packetsOut, 5);
+});
+
+test('ESP in UDP is opened by the owner of its SA, whichever worker receives it, and once', () => {
+  const { left, right } = several();
+  for (const worker of [0, 1, 2]) {
+    const { bytes } = sent(left.outbound(OUT, 0));
+    assert.deepEqual(right.inbound(bytes, LEFT, true, 0, 0, worker), { tag: 'deliver', packet: OUT, id: 1 });
+    for (const other of [0, 1, 2]) assert.equal(dropped(right.inbound(bytes, LEFT, true, 0, 0, other)), 'replay');
+  }
+  assert.equal(right.stats(1)?.packetsIn, 3);
+});
+
+test('a datagram in which the kernel has joined packets of several workers is cut, and each gets its own', () => {
+  const { left, right } = several();
+  const more = child(2, { reqid: 2 });
+  left.install({ ...more.left, active: false });
+  right.install(more.right);
+  const first = sent(left.outbound(OUT, 0)).bytes;
+  left.plane.remove(1);
+  left.install({ ...child(3).left, outbound: child(2).left.outbound });
+  const second = sent(left.outbound(OUT, 0)).bytes;
+  assert.equal(first.length, second.length);
+  right.lane.outside[SOURCE.UDP4]?.push({
+    bytes: Uint8Array.of(...first, ...second, ...second),
+    remote: LEFT,
+    local: RIGHT.ip,
+    segment: first.length,
+  });
+  right.pipelines.wake();
+  assert.deepEqual(right.written, [OUT, OUT]);
+  assert.deepEqual([right.stats(1)?.packetsIn, right.stats(2)?.packetsIn], [1, 1]);
+  assert.equal(right.drops.replay, 1);
+});
+
+test('what no policy covers is answered once, by whoever reads it', () => {
+  const { left } = several();
+  const stray = ipv4('10.1.0.1', '203.0.113.1', udp(1, 2));
+  for (const worker of [0, 1, 2]) {
+    const outcomes = left.cut({ bytes: stray, gso: GSO.NONE, mss: 0 }, 0, worker);
+    assert.deepEqual(
+      outcomes.map(({ tag }) => tag),
+      ['reject'],
+    );
+  }
+  assert.equal(left.drops['no-policy'], 3);
+});
+
+test('a policy that is gone by the time a packet reaches the owner is not asked again', () => {
+  const { left } = several();
+  // Only the owner knows yet that the SA is gone.
+  left.pipelines.held = true;
+  left.plane.remove(1);
+  left.pipelines.applyAt(2);
+  const outcomes = left.cut({ bytes: OUT, gso: GSO.NONE, mss: 0 }, 0, 0);
+  assert.deepEqual(
+    outcomes.map(({ tag }) => tag),
+    ['reject'],
+  );
+});
+
+test('a slot is given back when the last worker has let go of it, and never before', () => {
+  const { left } = several();
+  left.pipelines.held = true;
+  left.plane.remove(1);
+  for (const worker of [1, 0]) {
+    left.pipelines.applyAt(worker);
+    assert.equal(left.pipelines.sas.slots.length, 1);
+  }
+  left.pipelines.applyAt(2);
+  assert.equal(left.pipelines.sas.slots.length, 0);
+});
+
+test('a new worker in the place of a dead one goes on with sequence numbers and replay window', () => {
+  const { left, right } = several();
+  const packets = [1, 2, 3].map(() => sent(left.outbound(OUT, 0)).bytes);
+  for (const bytes of packets) right.inbound(bytes, LEFT, true, 0);
+  left.pipelines.replace(2);
+  right.pipelines.replace(0);
+  assert.deepEqual(
+    [...left.events(), ...right.events()],
+    [
+      { kind: 'orphaned', id: 1 },
+      { kind: 'orphaned', id: 1 },
+    ],
+  );
+  for (const bytes of packets) assert.equal(dropped(right.inbound(bytes, LEFT, true, 0)), 'replay');
+  const { bytes } = sent(left.outbound(OUT, 0));
+  assert.equal(seqOf(bytes), 4);
+  assert.equal(right.inbound(bytes, LEFT, true, 0).tag, 'deliver');
+  assert.equal(right.stats(1)?.packetsIn, 4);
+});
+
+test('a removal that a worker died over is finished by its successor', () => {
+  const { left } = several();
+  left.pipelines.held = true;
+  left.plane.remove(1);
+  for (const worker of [0, 1]) left.pipelines.applyAt(worker);
+  left.pipelines.replace(2);
+  assert.equal(left.pipelines.sas.slots.length, 0);
+  assert.equal(left.outbound(OUT, 0).tag, 'reject');
+});
