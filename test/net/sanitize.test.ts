@@ -35,9 +35,10 @@ const OPTIONS = { skip: preload ? false : 'gcc with libasan is missing', timeout
 test('under the sanitizers the addon has nothing to answer for', OPTIONS, async (t) => {
   const built = spawnSync(process.execPath, [`${ROOT}conf/native.mjs`, '--sanitize'], { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stderr);
-  for (const name of ['addon', 'socket', 'tun', 'route']) {
+  const names = ['net/addon', 'net/socket', 'net/tun', 'net/route'];
+  for (const name of [...names, 'native/cipher', 'native/handles', 'native/vaes', 'native/vectors']) {
     await t.test(`${name}.test.js`, () => {
-      const script = fileURLToPath(new URL(`./${name}.test.js`, import.meta.url));
+      const script = fileURLToPath(new URL(`../${name}.test.js`, import.meta.url));
       const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8', env: sanitized });
       assert.doesNotMatch(stdout + stderr, /AddressSanitizer|runtime error/);
       assert.equal(status, 0, stdout + stderr);
