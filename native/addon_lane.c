@@ -51,7 +51,7 @@ static napi_value laneStart(napi_env env, napi_callback_info info) {
       !words(env, argv[5], BATCH * MESSAGE_WORDS, &messages, "messages is too short") ||
       !span(env, argv[6], &counters, "counters must be a Uint8Array"))
     return NULL;
-  if (tx.length < TX_CELL_MAX || rx.length < RX_SIZE || counters.length < COUNTERS * sizeof(uint64_t) ||
+  if (tx.length < TX_SPARE + TX_CELL_MAX || rx.length < RX_SIZE || counters.length < COUNTERS * sizeof(uint64_t) ||
       (uintptr_t)counters.data % sizeof(uint64_t) != 0 || config[CONFIG_WORKERS] < 1 || config[CONFIG_INDEX] < 0) {
     wrong(env, "the lane's memory is too small");
     return NULL;

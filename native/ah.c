@@ -7,7 +7,9 @@
 #include "checksum.h"
 #include "lane.h"
 
-enum { FIXED = 12, IPV4_HEADER = 20, IPV6_HEADER = 40, NEXT_IPV4 = 4, NEXT_IPV6 = 41, HOP_LIMIT = 64 };
+enum { FIXED = 12, IPV4_HEADER = 20, IPV6_HEADER = 40, HOP_LIMIT = 64 };
+/** What every path that matters takes. The kernel does not cut packets whose header is ours. */
+enum { FRAGMENT_MAX = 1280 };
 
 /** RFC 4302 §2.2, §3.3.3.2.1: the header ends on a 32-bit boundary in IPv4, on a 64-bit one in IPv6. */
 static size_t header_size(const struct sa *sa) {
@@ -80,6 +82,23 @@ void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payl
   } else {
     tally(lane, COUNT_SEAL_FAILURES, 1);
   }
+}
+
+/** Each with the offset that its payload has in the whole (RFC 791 §3.2). False when one could not be sent. */
+bool ah_send_fragments(int fd, const struct msghdr *whole, const uint8_t *packet, size_t size) {
+  uint8_t part[FRAGMENT_MAX];
+  bool sent = true;
+  for (size_t at = IPV4_HEADER, chunk; at < size; at += chunk) {
+    chunk = size - at < FRAGMENT_MAX - IPV4_HEADER ? size - at : (FRAGMENT_MAX - IPV4_HEADER) / 8 * 8;
+    memcpy(part, packet, IPV4_HEADER);
+    put16(part + 6, (uint32_t)((at - IPV4_HEADER) / 8) | (at + chunk < size ? 0x2000 : 0));
+    memcpy(part + IPV4_HEADER, packet + at, chunk);
+    struct iovec only = {part, IPV4_HEADER + chunk};
+    struct msghdr message = *whole;
+    message.msg_iov = &only;
+    if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) sent = false;
+  }
+  return sent;
 }
 
 int32_t ah_open(struct lane *lane, struct sa *sa, int32_t *words) {

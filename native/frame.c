@@ -33,9 +33,9 @@ static size_t header_of(const uint8_t *packet) {
 }
 
 /** One packet, behind what waits to be sent. Up to PAD_MAX bytes behind it must be writable; they are put back. */
-void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length) {
+void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole) {
   uint8_t class = outer_class(sa, packet);
-  bool df = outer_df(sa, packet);
+  bool df = !whole && outer_df(sa, packet);
   uint8_t next = packet[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
   if (sa->flags & SA_TRANSPORT) {
     size_t header = header_of(packet);

@@ -80,7 +80,7 @@ enum counter {
 };
 
 /** What a packet from the TUN device is, in OUT_GSO. */
-enum { GSO_NONE, GSO_TCP, GSO_UDP };
+enum { GSO_NONE, GSO_TCP, GSO_UDP, GSO_WHOLE };
 #ifdef VIRTIO_NET_HDR_GSO_UDP_L4
 enum { GSO_UDP_L4 = VIRTIO_NET_HDR_GSO_UDP_L4 };
 #else
@@ -89,6 +89,8 @@ enum { GSO_UDP_L4 = 5 };
 
 /** A cell of the tx arena: a packet of any size, and room behind it for an ESP trailer. */
 enum { TX_TAIL = 64, TX_CELL_MAX = 65536 + 192 };
+/** At its end TypeScript puts packets of its own. */
+enum { TX_SPARE = 4 * TX_CELL_MAX };
 
 /** Datagrams taken at once. Raw ESP has one packet in each, UDP with GRO up to 64. */
 enum { BATCH = 64 };
@@ -230,7 +232,7 @@ void complete_checksum(uint8_t *packet, size_t size, const struct virtio_net_hdr
 void clamp_mss(uint8_t *packet, size_t size, uint32_t limit);
 
 // frame.c
-void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length);
+void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole);
 void lane_open(struct lane *lane, int count);
 uint8_t class_of(const uint8_t *packet);
 /** What was protected, back in the form of an IP packet: its length, or why there is none. */
@@ -239,6 +241,8 @@ int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t
 // ah.c
 void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
              uint8_t class, bool df);
+/** What is too large for the link, of a packet that may be fragmented. */
+bool ah_send_fragments(int fd, const struct msghdr *whole, const uint8_t *packet, size_t size);
 int32_t ah_open(struct lane *lane, struct sa *sa, int32_t *words);
 
 // rebuild.c

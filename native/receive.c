@@ -229,7 +229,7 @@ int lane_collect(struct lane *lane, int max, int *plain) {
   *plain = 0;
   lane->rebuilt = 0;
   // What cannot be used does not count: nothing found means that the box is empty, for its bell rings only then.
-  while (n + *plain < max && n < BATCH && *plain < OUT_MAX && lane->tx_size - at >= TX_CELL_MAX) {
+  while (n + *plain < max && n < BATCH && *plain < OUT_MAX && lane->tx_size - TX_SPARE - at >= TX_CELL_MAX) {
     enum mail kind;
     struct path path;
     uint8_t class;

@@ -150,10 +150,14 @@ static void refused(struct lane *lane, int fd, int i, int error) {
     apart(lane, fd, i);
     return;
   }
+  const struct outgoing *out = &lane->sender.messages[i];
+  if (error == EMSGSIZE && fd == lane->fds[SOURCE_AH4] && !out->df &&
+      ah_send_fragments(fd, message, lane->sender.arena + out->at, out->length))
+    return;
   bool full = error == EAGAIN || error == ENOBUFS;
   // What else the socket reports may be the late answer to an earlier packet.
   if ((!full || await_room(fd)) && error != EMSGSIZE && one(lane, fd, message) == 0) return;
-  tally(lane, full ? COUNT_SEND_FULL : COUNT_SEND_FAILURES, lane->sender.messages[i].count);
+  tally(lane, full ? COUNT_SEND_FULL : COUNT_SEND_FAILURES, out->count);
 }
 
 static void transmit(struct lane *lane, enum source source, int from, int to) {

@@ -130,7 +130,7 @@ static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t 
       upper[6] = upper[7] = 0;
       put_checksum(upper + 6, never_zero(checksum_of(sum_of(upper, length) + pseudo_sum(ip, IPPROTO_UDP, length))));
     }
-    frame_seal(lane, sa, seq + k, ip, header + chunk);
+    frame_seal(lane, sa, seq + k, ip, header + chunk, false);
   }
 }
 
@@ -164,11 +164,12 @@ void lane_seal(struct lane *lane, int count) {
     uint8_t *packet = lane->tx + words[OUT_OFFSET];
     size_t size = (size_t)words[OUT_LENGTH];
     uint64_t seq = (uint64_t)(uint32_t)words[OUT_SEQ_HIGH] << 32 | (uint32_t)words[OUT_SEQ_LOW];
-    if (words[OUT_GSO] != GSO_NONE) {
+    bool whole = words[OUT_GSO] == GSO_WHOLE;
+    if (words[OUT_GSO] != GSO_NONE && !whole) {
       split(lane, sa, seq, packet, size, words[OUT_GSO], (size_t)words[OUT_MSS]);
       continue;
     }
     clamp_mss(packet, size, packet[0] >> 4 == 4 ? sa->mss4 : sa->mss6);
-    frame_seal(lane, sa, seq, packet, size);
+    frame_seal(lane, sa, seq, packet, size, whole);
   }
 }

@@ -85,7 +85,7 @@ int lane_read(struct lane *lane, int max, size_t max_bytes, bool *drained) {
   size_t at = 0, bytes = 0;
   int count = 0;
   *drained = false;
-  while (count < max && bytes < max_bytes && lane->tx_size - at >= TX_CELL_MAX) {
+  while (count < max && bytes < max_bytes && lane->tx_size - TX_SPARE - at >= TX_CELL_MAX) {
     uint8_t *packet = lane->tx + at + PACKET_AT;
     ssize_t length = read(lane->fds[SOURCE_TUN], packet - prefix, 65536 + prefix);
     if (length < 0) {

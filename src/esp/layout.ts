@@ -15,7 +15,8 @@ export const MESSAGE_WORDS = 16;
 /** Of `MESSAGE.KIND`, beside the IP version. */
 export const KIND_UDP = 1 << 8;
 
-export const GSO = { NONE: 0, TCP: 1, UDP: 2 } as const;
+/** `WHOLE` is a packet that may be fragmented outside, whatever its own header says. */
+export const GSO = { NONE: 0, TCP: 1, UDP: 2, WHOLE: 3 } as const;
 
 /** Not to be sent. Anything lower is `TO_WORKER - n`: for worker n, whose SA it is. */
 export const SA_NONE = -1;
@@ -85,11 +86,15 @@ export const COUNTERS = [
   'waits',
 ] as const;
 
+/** Room for a packet of any size. */
+export const TX_CELL = 65_536 + 192;
 export const BATCH = 64;
 export const IN_MAX = 4096;
 export const OUT_MAX = 256;
 const RX_STRIDE = 64 + 65_536 + 448;
 export const TX_SIZE = 2 << 20;
+/** The end of the tx arena, where packets are put that the lane did not read. */
+export const TX_SPARE = 4 * TX_CELL;
 export const RX_SIZE = BATCH * RX_STRIDE + BATCH * 66_048;
 
 /** What the network says of a packet of ours. */

@@ -6,14 +6,18 @@ import { Bucket } from './bucket.ts';
 import { DROP, type Drops } from './drop.ts';
 import { type Fragments, OUTBOUND } from './fragments.ts';
 import { prohibited, tooBig } from './icmp.ts';
-import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, WORDS } from './layout.ts';
+import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, TX_CELL, TX_SIZE, TX_SPARE, WORDS } from './layout.ts';
 import type { Inner } from './packet.ts';
 import { UNDECIDED } from './policy.ts';
+import { Reassembly } from './reassembly.ts';
 import { LEVEL, LIMIT, LIMIT_WORDS, type Slots, STAT, STAT_WORDS } from './slots.ts';
 import type { Spd } from './spd.ts';
 
 const TCP = 6;
 const TWO32 = 2 ** 32;
+const SPARES = TX_SPARE / TX_CELL;
+/** Where a packet begins in its cell: in front is room for its virtio header. */
+const CELL_START = 64;
 /** ICMP answers to the inside in a second, and at once. */
 const ANSWERS = { rate: 10, burst: 20 };
 const TOO_BIG_ANSWERS = { rate: 100, burst: 200 };
@@ -25,6 +29,9 @@ export class Outbound {
   readonly #spd: Spd;
   readonly #inner: Inner;
   readonly #fragments: Fragments;
+  readonly #reassembly = new Reassembly();
+  /** Places at the end of the tx arena that this batch has used. */
+  #spare = 0;
   readonly #drops: Drops;
   readonly #answers = new Bucket(ANSWERS.rate, ANSWERS.burst);
   readonly #tooBigs = new Bucket(TOO_BIG_ANSWERS.rate, TOO_BIG_ANSWERS.burst);
@@ -58,6 +65,7 @@ export class Outbound {
     const { tx, out } = this.#lane.memory;
     const inner = this.#inner;
     const { owners, mtus, flags } = this.#slots;
+    this.#spare = 0;
     for (let i = 0, d = 0; i < count; i++, d += WORDS) {
       out[d + OUT.SA] = SA_NONE;
       if (!inner.parse(tx, out[d + OUT.OFFSET] as number, out[d + OUT.LENGTH] as number)) {
@@ -66,13 +74,15 @@ export class Outbound {
       }
       const slot = this.#find(now);
       if (slot < 0) continue;
+      if (inner.fragment && ((flags[slot] as number) & SA.TRANSPORT) !== 0 && !this.#gather(d, now)) continue;
       if (owners[slot] !== this.#worker) {
         if (!handed) out[d + OUT.SA] = TO_WORKER - (owners[slot] as number);
         continue;
       }
-      const header = out[d + OUT.GSO] === GSO.NONE ? 0 : this.#headers(tx);
+      const gso = out[d + OUT.GSO] as number;
+      const header = gso === GSO.TCP || gso === GSO.UDP ? this.#headers(tx) : 0;
       const largest = header === 0 ? inner.length : header + (out[d + OUT.MSS] as number);
-      if (largest > (mtus[slot] as number) && this.#mustFit(flags[slot] as number)) {
+      if (largest > (mtus[slot] as number) && gso !== GSO.WHOLE && this.#mustFit(flags[slot] as number)) {
         this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
         continue;
       }
@@ -116,9 +126,22 @@ export class Outbound {
   #carries(slot: number): boolean {
     if (((this.#slots.flags[slot] as number) & SA.TRANSPORT) === 0) return true;
     const { version, header, fragment } = this.#inner;
-    if (!fragment && header === (version === 4 ? 20 : 40)) return true;
-    this.#drops.countAt(slot, fragment ? DROP.fragment : DROP.unsupported);
+    if (fragment || header === (version === 4 ? 20 : 40)) return true;
+    this.#drops.countAt(slot, DROP.unsupported);
     return false;
+  }
+
+  /** A fragment for transport mode waits for the others; the last one becomes the whole packet. False while it waits. */
+  #gather(d: number, now: Millis): boolean {
+    const whole = this.#reassembly.add(this.#inner, now);
+    if (!whole || this.#spare >= SPARES) return false;
+    const { tx, out } = this.#lane.memory;
+    const at = TX_SIZE - TX_SPARE + this.#spare++ * TX_CELL + CELL_START;
+    tx.set(whole, at);
+    tx.fill(0, at - CELL_START, at);
+    out[d + OUT.OFFSET] = at;
+    out[d + OUT.GSO] = GSO.WHOLE;
+    return this.#inner.parse(tx, at, whole.length);
   }
 
   /** Bytes in front of the payload of a super-packet. */

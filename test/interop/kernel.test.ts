@@ -12,7 +12,7 @@ import { type Lab, whole } from './scenario.ts';
 const skip = lacking(...KERNEL);
 const mixed: Plan = { a: 'espalier', b: 'kernel', hop: true, inside: [4, 6] };
 
-/** What is to be said of one child: also AH, sequence numbers of 64 bits, transport mode. */
+/** What is to be said of one child. */
 const CHILDREN: readonly (readonly [name: string, words: Partial<Plan>])[] = [
   ['AES-GCM with 128 bits', { esp: 'aes128gcm16' }],
   ['AES-GCM with 256 bits', { esp: 'aes256gcm16' }],
@@ -30,6 +30,17 @@ const CHILDREN: readonly (readonly [name: string, words: Partial<Plan>])[] = [
   ['AES-CTR and HMAC-SHA2-256', { esp: 'aes128ctr-sha256' }],
   ['3DES and HMAC-SHA1', { esp: '3des-sha1' }],
   ['NULL and HMAC-SHA1', { esp: 'null-sha1' }],
+  ['AES-GMAC', { esp: 'aes128gmac' }],
+  ['AES-GCM with extended sequence numbers', { esp: 'aes128gcm16-esn' }],
+  ['AES-CBC and HMAC-SHA2-256 with extended sequence numbers', { esp: 'aes128-sha256-esn' }],
+  ['AES-GCM in transport mode', { esp: 'aes128gcm16', mode: 'transport' }],
+  ['AES-CBC and HMAC-SHA2-256 in transport mode', { esp: 'aes128-sha256-esn', mode: 'transport' }],
+  ['AH with HMAC-SHA1', { ah: 'sha1' }],
+  ['AH with HMAC-SHA2-256', { ah: 'sha256' }],
+  ['AH with HMAC-SHA2-384 and extended sequence numbers', { ah: 'sha384-esn' }],
+  ['AH with HMAC-SHA2-512', { ah: 'sha512' }],
+  ['AH with AES-XCBC', { ah: 'aesxcbc' }],
+  ['AH with HMAC-SHA2-256 in transport mode', { ah: 'sha256', mode: 'transport' }],
 ];
 
 const REKEYS: readonly (readonly [what: 'child' | 'ike', from: readonly Side[]])[] = [
