@@ -160,12 +160,11 @@ static napi_value laneInject(napi_env env, napi_callback_info info) {
 
 static napi_value laneErrors(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
-  enum { MOST = 16 };
   int32_t *records;
   if (!take(env, info, argv) || !have_lane(env) ||
-      !words(env, argv[0], MOST * ERROR_WORDS, &records, "records is too short"))
+      !words(env, argv[0], ERRORS_MAX * ERROR_WORDS, &records, "records is too short"))
     return NULL;
-  return integer(env, lane_errors(current, records, MOST));
+  return integer(env, lane_errors(current, records, ERRORS_MAX));
 }
 
 // --- SAs -----------------------------------------------------------------------------------------------------------
@@ -309,6 +308,27 @@ static napi_value udpMember(napi_env env, napi_callback_info info) {
 
 static const char NO_WORKERS[] = "workers must be 1 to 64", NO_PROTOCOL[] = "protocol must be 50 or 51";
 
+/** What stands for a socket of a group where it is polled. */
+static napi_value udpWatch(napi_env env, napi_callback_info info) {
+  napi_value argv[ARGUMENTS];
+  int fd;
+  if (!take(env, info, argv) || !descriptor(env, argv[0], &fd)) return NULL;
+  return opened(env, udp_watch(fd), "epoll");
+}
+
+/** Descriptor, source, room for records. */
+static napi_value udpErrors(napi_env env, napi_callback_info info) {
+  napi_value argv[ARGUMENTS];
+  int fd;
+  uint32_t source;
+  int32_t *records;
+  if (!take(env, info, argv) || !descriptor(env, argv[0], &fd) ||
+      !number(env, argv[1], SOURCE_AH6, &source, "source is out of range") ||
+      !words(env, argv[2], ERRORS_MAX * ERROR_WORDS, &records, "records is too short"))
+    return NULL;
+  return integer(env, socket_errors(fd, (enum source)source, records, ERRORS_MAX));
+}
+
 /** Of a group that is complete: descriptor, number of workers. */
 static napi_value udpSteer(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -437,6 +457,8 @@ bool export_lane(napi_env env, napi_value exports) {
     METHOD("saDrop", saDrop),
     METHOD("tunOpen", tunOpen),
     METHOD("udpMember", udpMember),
+    METHOD("udpWatch", udpWatch),
+    METHOD("udpErrors", udpErrors),
     METHOD("udpSteer", udpSteer),
     METHOD("rawOpen", rawOpen),
     METHOD("eventOpen", eventOpen),

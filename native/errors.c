@@ -44,10 +44,9 @@ static bool read_one(int fd, enum source source, int32_t *words) {
   }
   // A socket that writes IP headers itself is quoted from there on.
   size_t shift = source == SOURCE_AH4 ? 24 : source == SOURCE_AH6 ? 4 : 0;
-  if ((size_t)length >= shift + 8) {
-    words[4] = (int32_t)be32(payload + shift);
-    words[5] = (int32_t)be32(payload + shift + 4);
-  }
+  // RFC 792 promises no more than 8 bytes behind the IP header.
+  if ((size_t)length >= shift + 4) words[4] = (int32_t)be32(payload + shift);
+  if ((size_t)length >= shift + 8) words[5] = (int32_t)be32(payload + shift + 4);
   if (to.ss_family == AF_INET) {
     struct sockaddr_in from;
     memcpy(&from, &to, sizeof from);
@@ -64,11 +63,17 @@ static bool read_one(int fd, enum source source, int32_t *words) {
   return true;
 }
 
+int socket_errors(int fd, enum source source, int32_t *records, int max) {
+  int count = 0;
+  while (count < max && read_one(fd, source, records + count * ERROR_WORDS)) count++;
+  return count;
+}
+
 int lane_errors(struct lane *lane, int32_t *records, int max) {
   int count = 0;
   for (int source = SOURCE_UDP4; source <= SOURCE_AH6; source++) {
     if (lane->fds[source] < 0) continue;
-    while (count < max && read_one(lane->fds[source], (enum source)source, records + count * ERROR_WORDS)) count++;
+    count += socket_errors(lane->fds[source], (enum source)source, records + count * ERROR_WORDS, max - count);
   }
   return count;
 }

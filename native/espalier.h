@@ -26,6 +26,9 @@ _Static_assert(_Alignof(struct path) == 1, "any byte of an array may be its star
 
 enum { DATAGRAM_MAX = 65535 };
 
+/** IP_PMTUDISC_OMIT: no DF, and routers' complaints about earlier packets are told all the same. */
+enum { NO_DF4 = 5 };
+
 // path.c
 int path_socket(int version, int type, int protocol, uint32_t mark, int buffer, const char **call);
 int path_report(int fd, int version);
@@ -34,8 +37,9 @@ int path_send(int fd, const struct path *path, const void *bytes, size_t size);
 
 // udp.c
 int udp_open(int version, uint16_t port, uint32_t mark, const char **call);
-/** One of several sockets on one port. `data`: it carries ESP, and tells what the network says of it. */
+/** One of several sockets on one port. `data`: it carries ESP. */
 int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *uses, const char **call);
+int udp_watch(int fd);
 int udp_port(int fd);
 
 // raw.c

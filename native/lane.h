@@ -100,7 +100,7 @@ enum { REBUILD_SIZE = BATCH * 66048 };
 enum { RX_SIZE = BATCH * RX_STRIDE + REBUILD_SIZE };
 /** The fewest bytes that a segment can have: SPI and sequence number. */
 enum { SEGMENT_MIN = 8, SEGMENTS_MAX = 64 };
-enum { IN_MAX = 4096, OUT_MAX = 256, ERROR_WORDS = 12 };
+enum { IN_MAX = 4096, OUT_MAX = 256, ERROR_WORDS = 12, ERRORS_MAX = 16 };
 /** Of `lane_start`'s configuration, before the descriptors. */
 enum { CONFIG_INDEX, CONFIG_WORKERS, CONFIG_USES, CONFIG_FDS, CONFIG_WORDS = CONFIG_FDS + SOURCES };
 enum { VNET = sizeof(struct virtio_net_hdr) };
@@ -267,5 +267,6 @@ int mailbox_take(unsigned index, enum mail *kind, struct path *path, uint8_t *cl
 
 // errors.c
 int lane_errors(struct lane *lane, int32_t *records, int max);
+int socket_errors(int fd, enum source source, int32_t *records, int max);
 
 #endif

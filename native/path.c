@@ -50,7 +50,7 @@ int path_socket(int version, int type, int protocol, uint32_t mark, int buffer, 
   if (version == 4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1) : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)) goto failed;
   // Large IKE messages go out in IP fragments, without DF (RFC 7296 §2: datagrams up to 3000 bytes).
   *call = "setsockopt(MTU_DISCOVER)";
-  if (version == 4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+  if (version == 4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, NO_DF4)
                    : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT))
     goto failed;
   enlarge(fd, buffer);

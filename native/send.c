@@ -111,7 +111,7 @@ static void compose(struct lane *lane, int i) {
 static void fragmenting(struct lane *lane, enum source source, bool df) {
   if (lane->sender.df[source] == df) return;
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4;
-  int mode = v4 ? (df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT) : (df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+  int mode = v4 ? (df ? IP_PMTUDISC_PROBE : NO_DF4) : (df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
   if (v4) (void)setsockopt(lane->fds[source], IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
   else (void)setsockopt(lane->fds[source], IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
   lane->sender.df[source] = df;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,12 +59,21 @@ int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *u
   if (!turn_on(fd, SOL_SOCKET, SO_REUSEPORT)) return failed(fd);
   // Whether a flow is joined is asked of any socket of the group: all of them must want it, or none.
   if (*uses & USE_GRO && !turn_on(fd, IPPROTO_UDP, UDP_GRO)) *uses &= ~(unsigned)USE_GRO;
+  // Which socket of a group hears of an error depends on a hash of the addresses: all of them must listen.
+  *call = "setsockopt(RECVERR)";
+  if (path_report(fd, version) != 0) return failed(fd);
   // 0 switches nothing on; a kernel that does not know the option says so.
   int none = 0;
   if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) != 0) *uses &= ~(unsigned)USE_GSO;
-  *call = "setsockopt(RECVERR)";
-  if (data && path_report(fd, version) != 0) return failed(fd);
   return bind_apart(fd, version, port, call);
+}
+
+/** Readable when the socket is, or has errors to tell: who polls the socket itself would take those for its end. */
+int udp_watch(int fd) {
+  int watched = epoll_create1(EPOLL_CLOEXEC);
+  if (watched < 0) return -errno;
+  struct epoll_event event = {.events = EPOLLIN};
+  return epoll_ctl(watched, EPOLL_CTL_ADD, fd, &event) != 0 ? failed(watched) : watched;
 }
 
 int udp_port(int fd) {

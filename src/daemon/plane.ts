@@ -7,6 +7,7 @@ import type { Change, Install, SaEvent, Way } from '../esp/change.ts';
 import { type Drop, Drops } from '../esp/drop.ts';
 import { SA, SLOTS } from '../esp/layout.ts';
 import { innerMtu, tcpMss } from '../esp/mtu.ts';
+import { PathErrors } from '../esp/patherrors.ts';
 import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
@@ -81,6 +82,8 @@ const SMALL_BLOCK_HARD = 2 ** 32;
 /** RFC 1191 §6.3: how long a router is believed. */
 const BELIEVED: Millis = 600_000;
 const FIRST_SPI = 256;
+/** As the source of an event: none of the workers. */
+const MAIN = -1;
 
 export class Plane {
   onEvent: (event: PlaneEvent) => void = () => {};
@@ -95,6 +98,7 @@ export class Plane {
   readonly #senders = new Map<number, Entry>();
   readonly #policies = new Map<number, Change>();
   readonly #paths = new Map<Ip, KnownPath>();
+  readonly #errors = new PathErrors((event) => this.#event(event, MAIN));
   readonly #free: number[] = [];
   #next = 0;
 
@@ -148,6 +152,7 @@ export class Plane {
     this.#slots.set(slot, entry);
     this.#spis.add(sa.inbound.spi);
     if (sa.active) this.#sends(entry);
+    this.#errors.add(entry.install);
     this.#pipelines.post(entry.install);
     return way.mtu;
   }
@@ -166,6 +171,7 @@ export class Plane {
     this.#entries.delete(id);
     this.#spis.delete(entry.install.spi);
     if (this.#senders.get(entry.sa.reqid) === entry) this.#senders.delete(entry.sa.reqid);
+    this.#errors.remove(entry.install);
     entry.leaving = new Set(Array.from({ length: this.#pipelines.workers }, (_, worker) => worker));
     this.#pipelines.post({ type: 'remove', slot: entry.install.slot });
   }
@@ -193,6 +199,11 @@ export class Plane {
     // What is too short to be anybody's is counted by the first.
     const spi = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
     this.#pipelines.stray(spi % this.#pipelines.workers, bytes, from, to);
+  }
+
+  /** What the network says of our packets, where the kernel told the main thread. */
+  pathErrors(records: Int32Array, count: number): void {
+    this.#errors.take(records, count, this.#now());
   }
 
   stats(id: number): SaStats | undefined {
@@ -273,6 +284,7 @@ export class Plane {
   #reroute(entry: Entry, way: Way): void {
     const resized = way.mtu !== entry.install.mtu;
     entry.install = { ...entry.install, ...way };
+    this.#errors.add(entry.install);
     this.#pipelines.post({ type: 'route', slot: entry.install.slot, ...way });
     if (resized) this.onEvent({ kind: 'resized', id: entry.sa.id, mtu: way.mtu });
   }

@@ -12,7 +12,7 @@ import { MainMailbox } from '../net/lane.ts';
 import { openRaw } from '../net/raw.ts';
 import { openHost, openRoutes } from '../net/route.ts';
 import { openTun } from '../net/tun.ts';
-import { openGroup, openUdp } from '../net/udp.ts';
+import { openGroup, openUdp, type UdpGroup } from '../net/udp.ts';
 import { dialect } from './control/commands.ts';
 import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
@@ -64,6 +64,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     connections: config.connections,
     sharedKeys: config.secrets,
   });
+  opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
   const control = await listen(options, gateway, log);
   if (!control) {
     await io.pipelines.close();
@@ -119,6 +120,8 @@ function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | und
 
 interface Opened {
   readonly io: Io;
+  /** What the network says of packets in UDP. */
+  readonly group: UdpGroup;
   readonly close: () => void;
 }
 
@@ -156,7 +159,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     });
     kept(new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })));
     const host = openHost({ mark: MARK });
-    return { io: { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines }, close };
+    return { io: { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines }, group: nat, close };
   } catch (error) {
     close();
     if (!(error instanceof SystemError)) throw error;

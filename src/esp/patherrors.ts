@@ -16,13 +16,11 @@ const LEAST = { 4: 576, 6: 1280 } as const;
 const RATE = { rate: 50, burst: 50 };
 
 export class PathErrors {
-  readonly #records: Int32Array;
   readonly #bySpi = new Map<number, Install>();
   readonly #emit: (event: SaEvent) => void;
   readonly #rate = new Bucket(RATE.rate, RATE.burst);
 
-  constructor(records: Int32Array, emit: (event: SaEvent) => void) {
-    this.#records = records;
+  constructor(emit: (event: SaEvent) => void) {
     this.#emit = emit;
   }
 
@@ -35,34 +33,34 @@ export class PathErrors {
     if (this.#bySpi.get(sa.spiOut | 0)?.slot === sa.slot) this.#bySpi.delete(sa.spiOut | 0);
   }
 
-  take(count: number, now: Millis): void {
+  take(records: Int32Array, count: number, now: Millis): void {
     for (let i = 0, r = 0; i < count; i++, r += ERROR_WORDS) {
-      if (!this.#isTooBig(r) || !this.#rate.take(now)) continue;
-      const sa = this.#bySpi.get(this.#records[r + ERROR.SPI] as number);
-      const version = this.#records[r + ERROR.VERSION] === 4 ? 4 : 6;
-      const mtu = this.#records[r + ERROR.MTU] as number;
-      if (!sa || mtu <= 0 || !this.#toPeer(r, sa)) continue;
+      if (!isTooBig(records, r) || !this.#rate.take(now)) continue;
+      const sa = this.#bySpi.get(records[r + ERROR.SPI] as number);
+      const version = records[r + ERROR.VERSION] === 4 ? 4 : 6;
+      const mtu = records[r + ERROR.MTU] as number;
+      if (!sa || mtu <= 0 || !toPeer(records, r, sa)) continue;
       this.#emit({ kind: 'too-big', session: sa.session, id: sa.id, mtu: Math.max(mtu, LEAST[version]) });
     }
   }
+}
 
-  #isTooBig(r: number): boolean {
-    const origin = this.#records[r + ERROR.ORIGIN];
-    const type = this.#records[r + ERROR.TYPE];
-    // Our own kernel says so of the first link.
-    if (origin === ORIGIN.LOCAL) return (this.#records[r + ERROR.MTU] as number) > 0;
-    return (
-      (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG)
-    );
-  }
+function isTooBig(records: Int32Array, r: number): boolean {
+  const origin = records[r + ERROR.ORIGIN];
+  const type = records[r + ERROR.TYPE];
+  // Our own kernel says so of the first link.
+  if (origin === ORIGIN.LOCAL) return (records[r + ERROR.MTU] as number) > 0;
+  return (
+    (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG)
+  );
+}
 
-  #toPeer(r: number, { path }: Install): boolean {
-    if (this.#records[r + ERROR.VERSION] !== path[0]) return false;
-    const view = new DataView(path.buffer, path.byteOffset, path.byteLength);
-    const words = path[0] === 4 ? 1 : 4;
-    for (let i = 0; i < words; i++) {
-      if (this.#records[r + ERROR.ADDRESS + i] !== view.getInt32(20 + 4 * i)) return false;
-    }
-    return true;
+function toPeer(records: Int32Array, r: number, { path }: Install): boolean {
+  if (records[r + ERROR.VERSION] !== path[0]) return false;
+  const view = new DataView(path.buffer, path.byteOffset, path.byteLength);
+  const words = path[0] === 4 ? 1 : 4;
+  for (let i = 0; i < words; i++) {
+    if (records[r + ERROR.ADDRESS + i] !== view.getInt32(20 + 4 * i)) return false;
   }
+  return true;
 }

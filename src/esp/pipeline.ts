@@ -69,7 +69,7 @@ export class Pipeline {
     this.#slots = new Slots(shared);
     this.#windows = new ReplayWindows(shared.replay);
     this.#fragments = new Fragments(FRAGMENTED, seed);
-    this.#errors = new PathErrors(lane.memory.errors, events);
+    this.#errors = new PathErrors(events);
     const common = {
       lane,
       slots: this.#slots,
@@ -105,7 +105,7 @@ export class Pipeline {
     }
     if ((ready & (1 << SOURCE.EVENT)) !== 0) this.#collect();
     if ((ready & (1 << SOURCE.TUN)) !== 0) this.#outgoing(lane.read(READ, READ_BYTES) & COUNT, false);
-    if ((ready & READY_ERRORS) !== 0) this.#errors.take(lane.errors(), now);
+    if ((ready & READY_ERRORS) !== 0) this.#errors.take(lane.memory.errors, lane.errors(), now);
   }
 
   #incoming(count: number): void {

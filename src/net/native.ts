@@ -106,6 +106,9 @@ export interface LaneAddon {
   tunOpen(name: string, queues: boolean, uses: number): Opened;
   /** One of several sockets on one port; `data`: it carries ESP. */
   udpMember(version: Version, port: number, mark: number, data: boolean, uses: number): Opened;
+  /** Another descriptor to poll in place of a group's socket, whose errors are no end of it. */
+  udpWatch(fd: number): number;
+  udpErrors(fd: number, source: number, records: Int32Array): number;
   udpSteer(fd: number, workers: number): number;
   rawOpen(version: Version, protocol: number, mark: number, workers: number, index: number): number;
   eventOpen(): number;

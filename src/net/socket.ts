@@ -20,15 +20,20 @@ export function ifSupported(open: () => number): number | undefined {
   }
 }
 
-interface Use {
+export interface Use {
   readonly receive: (fd: number, bytes: Uint8Array, path: Uint8Array) => number;
   /** `bytes` and `path` are borrowed. */
   readonly deliver: (bytes: Uint8Array, path: Path) => void;
+  /** Where a socket tells errors, too: what is polled in its place, and who takes them. */
+  readonly watch?: (fd: number) => number;
+  readonly errors?: (fd: number, version: Version) => void;
 }
 
 interface Socket {
   readonly fd: number;
   readonly path: Path;
+  /** What is polled: the socket itself, or what stands for it. */
+  readonly polled: number;
   watch: Watch | undefined;
 }
 
@@ -47,11 +52,11 @@ export class Sockets {
 
   constructor(v4: number, v6: number | undefined, use: Use) {
     this.#use = use;
-    this.#v4 = { fd: v4, path: new Path(4), watch: undefined };
-    this.#v6 = v6 === undefined ? undefined : { fd: v6, path: new Path(6), watch: undefined };
+    this.#v4 = this.#made(v4, 4);
+    this.#v6 = v6 === undefined ? undefined : this.#made(v6, 6);
     try {
       for (const socket of this.#all()) {
-        socket.watch = system(() => addon().pollStart(socket.fd, () => this.#drain(socket)));
+        socket.watch = system(() => addon().pollStart(socket.polled, () => this.#drain(socket)));
       }
     } catch (error) {
       this.close();
@@ -69,10 +74,15 @@ export class Sockets {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { fd, watch } of this.#all()) {
+    for (const { fd, polled, watch } of this.#all()) {
       if (watch) addon().pollStop(watch);
+      if (polled !== fd) addon().close(polled);
       addon().close(fd);
     }
+  }
+
+  #made(fd: number, version: Version): Socket {
+    return { fd, path: new Path(version), polled: this.#use.watch?.(fd) ?? fd, watch: undefined };
   }
 
   #socket(version: Version): Socket | undefined {
@@ -85,6 +95,7 @@ export class Sockets {
 
   /** What is left after a burst makes the socket readable again in the next turn of the event loop. */
   #drain({ fd, path }: Socket): void {
+    this.#use.errors?.(fd, path.version);
     for (let i = 0; i < BURST && !this.#closed; i++) {
       const length = this.#use.receive(fd, buffer, path.bytes);
       if (length === -EAGAIN) return;

@@ -4,8 +4,11 @@
 import type { SocketAddress } from '../bytes/ip.ts';
 import { EACCES, EADDRINUSE, markHint, SystemError, system } from './error.ts';
 import { addon, type Opened, type Version } from './native.ts';
-import { ifSupported, type SocketOptions, Sockets } from './socket.ts';
+import { ifSupported, type SocketOptions, Sockets, type Use } from './socket.ts';
 import type { UdpPort } from './types.ts';
+
+/** 16 records of 12 words (native/lane.h). */
+const ERROR_RECORDS = 16 * 12;
 
 /** Attempts to find a number that is free in both families, when the kernel chooses. */
 const TRIES = 16;
@@ -19,6 +22,8 @@ export function openUdp(port: number, { mark = 0 }: SocketOptions = {}): UdpPort
 /** A port that main thread and workers share. Descriptors of worker n are at index n. */
 export interface UdpGroup {
   readonly main: UdpPort;
+  /** What the network says of packets of any socket of the group, told to the main one: records as a lane has them. */
+  onErrors: (records: Int32Array, count: number) => void;
   readonly v4: readonly number[];
   readonly v6: readonly number[] | undefined;
   /** The facilities of `uses` that the kernel has. */
@@ -53,12 +58,21 @@ export function openGroup(port: number, { mark = 0, workers, uses: wished }: Gro
   const { v4, v6, number } = inBothFamilies(port, (version, wanted) => member(version, wanted, false));
   try {
     const group = { v4: of(4, v4, number), v6: v6 === undefined ? undefined : of(6, v6, number) };
-    const main = new Port(number, v4, v6);
-    const close = () => {
-      main.close();
-      for (const fd of fds) addon().close(fd);
+    const records = new Int32Array(ERROR_RECORDS);
+    const made: UdpGroup = {
+      main: new Port(number, v4, v6, {
+        watch: (fd) => addon().udpWatch(fd),
+        errors: (fd, version) => made.onErrors(records, addon().udpErrors(fd, version === 4 ? 1 : 2, records)),
+      }),
+      onErrors: () => {},
+      ...group,
+      uses,
+      close() {
+        made.main.close();
+        for (const fd of fds) addon().close(fd);
+      },
     };
-    return { main, ...group, uses, close };
+    return made;
   } catch (error) {
     for (const fd of [...fds, v4, ...(v6 === undefined ? [] : [v6])]) addon().close(fd);
     throw error;
@@ -105,9 +119,10 @@ class Port implements UdpPort {
   onReceive: UdpPort['onReceive'] = () => {};
   readonly #sockets: Sockets;
 
-  constructor(port: number, v4: number, v6: number | undefined) {
+  constructor(port: number, v4: number, v6: number | undefined, watching: Pick<Use, 'watch' | 'errors'> = {}) {
     this.port = port;
     this.#sockets = new Sockets(v4, v6, {
+      ...watching,
       receive: addon().udpReceive,
       deliver: (bytes, path) => {
         this.onReceive(bytes, { ip: path.remote, port: path.port }, { ip: path.local, port });
