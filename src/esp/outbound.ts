@@ -74,7 +74,7 @@ export class Outbound {
       }
       const slot = this.#find(now);
       if (slot < 0) continue;
-      if (inner.fragment && ((flags[slot] as number) & SA.TRANSPORT) !== 0 && !this.#gather(d, now)) continue;
+      if (inner.fragment && ((flags[slot] as number) & SA.TRANSPORT) !== 0 && !this.#gather(d, slot, now)) continue;
       if (owners[slot] !== this.#worker) {
         if (!handed) out[d + OUT.SA] = TO_WORKER - (owners[slot] as number);
         continue;
@@ -132,9 +132,14 @@ export class Outbound {
   }
 
   /** A fragment for transport mode waits for the others; the last one becomes the whole packet. False while it waits. */
-  #gather(d: number, now: Millis): boolean {
+  #gather(d: number, slot: number, now: Millis): boolean {
     const whole = this.#reassembly.add(this.#inner, now);
-    if (!whole || this.#spare >= SPARES) return false;
+    for (; this.#reassembly.lost > 0; this.#reassembly.lost--) this.#drops.countAt(slot, DROP.fragment);
+    if (!whole) return false;
+    if (this.#spare >= SPARES) {
+      this.#drops.countAt(slot, DROP.fragment);
+      return false;
+    }
     const { tx, out } = this.#lane.memory;
     const at = TX_SIZE - TX_SPARE + this.#spare++ * TX_CELL + CELL_START;
     tx.set(whole, at);

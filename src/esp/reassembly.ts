@@ -21,6 +21,7 @@ interface Datagram {
   readonly there: Uint8Array;
   readonly key: Int32Array;
   until: Millis;
+  fragments: number;
   /** Payload bytes so far, and in all once the last fragment is there. */
   got: number;
   total: number;
@@ -29,6 +30,8 @@ interface Datagram {
 export class Reassembly {
   readonly #datagrams: Datagram[] = [];
   readonly #key = new Int32Array(11);
+  /** Fragments that were given up: malformed, overlapping, or with a datagram that did not become whole in time. */
+  lost = 0;
 
   /** The whole packet that this fragment completes, borrowed until the next call; undefined while others are missing. */
   add(inner: Inner, now: Millis): Uint8Array | undefined {
@@ -38,23 +41,31 @@ export class Reassembly {
     const front = inner.version === 4 ? V4_HEADER : V6_HEADER + FRAGMENT_HEADER;
     const plain = inner.version === 4 ? (view.getUint8(0) & 15) === 5 : view.getUint8(6) === 44;
     const size = inner.length - front;
-    if (!plain || size <= 0) return undefined;
+    if (!plain || size <= 0) return this.#lose(1);
     const word = inner.version === 4 ? view.getUint16(6) : view.getUint16(V6_HEADER + 2);
     const offset = inner.version === 4 ? (word & 0x1fff) * UNIT : word & 0xfff8;
     const more = inner.version === 4 ? (word & MORE_FRAGMENTS) !== 0 : (word & 1) !== 0;
-    if (offset + size > LARGEST - header || (more && size % UNIT !== 0)) return undefined;
+    if (offset + size > LARGEST - header || (more && size % UNIT !== 0)) return this.#lose(1);
     const datagram = this.#place(inner, now);
     if (!this.#fill(datagram, offset, size)) {
+      const fragments = datagram.fragments + 1;
       datagram.until = 0;
-      return undefined;
+      datagram.fragments = 0;
+      return this.#lose(fragments);
     }
+    datagram.fragments++;
     datagram.bytes.set(inner.bytes.subarray(inner.at + front, inner.at + inner.length), header + offset);
     datagram.got += size;
     if (!more) datagram.total = offset + size;
     if (offset === 0) this.#head(datagram, inner, view, header);
     if (datagram.got !== datagram.total) return undefined;
     datagram.until = 0;
+    datagram.fragments = 0;
     return finish(datagram, inner.version, header);
+  }
+
+  #lose(fragments: number): undefined {
+    this.lost += fragments;
   }
 
   #place(inner: Inner, now: Millis): Datagram {
@@ -66,6 +77,8 @@ export class Reassembly {
     );
     if (known) return known;
     const datagram = this.#free(now);
+    this.#lose(datagram.fragments);
+    datagram.fragments = 0;
     datagram.key.set(this.#key);
     datagram.there.fill(0);
     datagram.until = now + LIFETIME;
@@ -81,7 +94,7 @@ export class Reassembly {
     if (this.#datagrams.length < PLACES) {
       const bytes = new Uint8Array(LARGEST);
       const there = new Uint8Array(Math.ceil(LARGEST / UNIT));
-      const datagram = { bytes, there, key: new Int32Array(11), until: 0, got: 0, total: -1 };
+      const datagram = { bytes, there, key: new Int32Array(11), until: 0, fragments: 0, got: 0, total: -1 };
       this.#datagrams.push(datagram);
       return datagram;
     }

@@ -45,7 +45,8 @@ test('what the daemon cannot honour ends with exit code 2 before anything is sta
   for (const [args, why] of [
     [['--secrets', 'x'], /--secrets is not yet supported/],
     [['--metrics', '9100'], /--metrics is not yet supported/],
-    [['--workers', '4'], /--workers is not yet supported/],
+    [['--workers', '0'], /--workers: "0" is not a number of threads \(1 to 64\)/],
+    [['--workers', 'many'], /--workers: "many" is not a number of threads/],
     [['--tun', 'a-name-too-long-x'], /cannot be the name of a device/],
     [['--tun', 'a/b'], /cannot be the name of a device/],
     [['--io-without', 'vnet,tcp'], /"tcp" is none of vnet, uso, udpgso, udpgro, mmsg, raw/],

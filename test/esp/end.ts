@@ -32,6 +32,8 @@ export interface Send {
 export type Outbound =
   | Send
   | { readonly tag: 'drop'; readonly reason: Drop }
+  /** For the rest of its datagram. */
+  | { readonly tag: 'wait' }
   /** A drop with an ICMP error to the inside. */
   | { readonly tag: 'reject'; readonly reason: Drop; readonly icmp: Uint8Array };
 
@@ -112,8 +114,8 @@ export class End {
   /** A packet from the inside. */
   outbound(packet: Uint8Array, now: Millis): Outbound {
     const [first, ...more] = this.cut({ bytes: packet, gso: GSO.NONE, mss: 0 }, now);
-    assert.ok(first && more.length === 0);
-    return first;
+    assert.equal(more.length, 0);
+    return first ?? { tag: 'wait' };
   }
 
   /** A super-packet from the inside: what became of each of its parts, or of all of it. */

@@ -37,9 +37,23 @@ test('an empty payload travels, too', () => {
   assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: empty, id: 1 });
 });
 
-test('fragments and packets with options are not carried, and their SA says so', () => {
+test('fragments become the datagram that they are of, and travel with the last of them', () => {
+  const { left, right } = ends();
+  const datagram = udp(1, 2, 'x'.repeat(3000));
+  const first = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(0, 1480), { more: true });
+  const second = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(1480, 2960), { more: true, offset: 185 });
+  const last = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(2960), { offset: 370 });
+  assert.deepEqual(left.outbound(first, 0), { tag: 'wait' });
+  assert.deepEqual(left.outbound(last, 0), { tag: 'wait' });
+  const { bytes } = sent(left.outbound(second, 0));
+  const whole = ipv4(LEFT.ip, RIGHT.ip, datagram, { df: true });
+  assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: whole, id: 1 });
+  assert.equal(left.stats(1)?.packetsOut, 1);
+});
+
+test('a fragment that cannot be one, and packets with options, are not carried, and their SA says so', () => {
   const { left } = ends();
-  const fragment = ipv4(LEFT.ip, RIGHT.ip, udp(1, 2), { more: true });
+  const fragment = ipv4(LEFT.ip, RIGHT.ip, udp(1, 2).subarray(0, 17), { more: true });
   assert.equal(dropped(left.outbound(fragment, 0)), 'fragment');
   const plain = ipv4(LEFT.ip, RIGHT.ip, Uint8Array.of(1, 1, 1, 0, ...udp(1, 2)));
   plain[0] = 0x46;

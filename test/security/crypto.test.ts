@@ -10,7 +10,7 @@ import { keyExchange, protection } from '../../src/crypto/registry.ts';
 import { selfTest, suites } from '../../src/daemon/selftest.ts';
 import { encodeMessage, parseMessage } from '../../src/ike/wire/message.ts';
 import type { Payload } from '../../src/ike/wire/payload.ts';
-import { pair } from '../esp/end.ts';
+import { dropped, pair } from '../esp/end.ts';
 import { GCM, ipv4, udp } from '../esp/support.ts';
 import { sources, withoutComments } from '../structure/source.ts';
 import { child, connection, offers, sides } from '../support/connections.ts';
@@ -232,7 +232,7 @@ test('[C7] sequence numbers end at 2^32 − 1 and never wrap', () => {
   const packet = ipv4('10.1.0.1', '10.2.0.1', udp(1, 2));
   const outcomes = Array.from({ length: 5 }, () => left.outbound(packet, 0));
   assert.deepEqual(
-    outcomes.map((each) => (each.tag === 'send' ? hex(each.bytes.subarray(4, 8)) : each.reason)),
+    outcomes.map((each) => (each.tag === 'send' ? hex(each.bytes.subarray(4, 8)) : dropped(each))),
     ['fffffffe', 'ffffffff', 'exhausted', 'exhausted', 'exhausted'],
   );
   assert.equal(left.events().at(-1)?.kind, 'hard');

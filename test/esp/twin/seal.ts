@@ -28,16 +28,17 @@ export function sealed(
   random: Random,
 ): Sealed[] {
   const whole = packet.slice();
-  if (gso === GSO.NONE) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
-  return segments(whole, gso, mss).map((each, k) => one(context, each, seq + k, random));
+  if (gso === GSO.NONE || gso === GSO.WHOLE) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
+  return segments(whole, gso, mss).map((each, k) => one(context, each, seq + k, random, gso === GSO.WHOLE));
 }
 
-function one(context: Context, packet: Uint8Array, seq: number, random: Random): Sealed {
+/** `fragmentable`: outside, whatever its own header says. */
+function one(context: Context, packet: Uint8Array, seq: number, random: Random, fragmentable: boolean): Sealed {
   const { flags, protection, spi, extended } = context;
   const v4 = isV4(packet);
   const inner = classOf(packet);
   const outer = ((flags & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((flags & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
-  const df = (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
+  const df = !fragmentable && (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
   const iv = protection.counterIv ? counter(seq, protection.ivSize) : random(protection.ivSize);
   const transport = (flags & SA.TRANSPORT) !== 0;
   const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;

@@ -12,7 +12,7 @@ const HEADERS_MAX = 256;
 
 /** The packets; none where this is not what it says. */
 export function segments(packet: Uint8Array, gso: number, mss: number): readonly Uint8Array[] {
-  if (gso === GSO.NONE) return [packet];
+  if (gso === GSO.NONE || gso === GSO.WHOLE) return [packet];
   const protocol = gso === GSO.TCP ? TCP : UDP;
   const at = upperAt(packet, protocol);
   const headers = at === undefined ? undefined : headersOf(packet, at, protocol);
