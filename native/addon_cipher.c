@@ -147,7 +147,7 @@ struct work {
 static bool fits(napi_env env, const struct work *work) {
   size_t size = packet_size(work->cipher, work->length), in_place = ESP_PREFIX + (size_t)work->cipher->iv_size;
   size_t end = work->offset == in_place ? size : (size_t)work->offset + work->length;
-  if (end > work->packet.iov_len || size > work->packet.iov_len || (work->offset != in_place && work->offset < size))
+  if (end > work->packet.iov_len || (work->offset != in_place && work->offset < size))
     return wrong(env, "packet must hold the text, in place or behind what is sealed");
   return true;
 }

@@ -3,6 +3,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,12 +91,19 @@ static bool end(struct openssl_aead *mode, const struct message *message) {
   return !mode->sealing || EVP_CIPHER_CTX_get_params(mode->context, mode->tag) == 1;
 }
 
+/** OpenSSL notes failures for the thread, and node:crypto would take that of a forged packet for its own. */
+static bool leaving_no_error(bool good) {
+  if (!good) ERR_clear_error();
+  return good;
+}
+
 static bool openssl_run(struct aead *aead, const struct message *message) {
   struct openssl_aead *mode = (struct openssl_aead *)aead;
   EVP_CIPHER_CTX *context = mode->context;
-  return begin(mode, message) && (!mode->tells_length || add(context, NULL, NULL, message->length)) &&
-         add_aad(context, message->aad, message->aad_size) &&
-         add(context, message->out, message->in, message->length) && end(mode, message);
+  return leaving_no_error(begin(mode, message) &&
+                          (!mode->tells_length || add(context, NULL, NULL, message->length)) &&
+                          add_aad(context, message->aad, message->aad_size) &&
+                          add(context, message->out, message->in, message->length) && end(mode, message));
 }
 
 /** All is AAD: SPI and sequence number, IV (draft-mcgrew-gcm-test-01 and Linux have it so), text (RFC 4543 §3.3). */
@@ -103,9 +111,9 @@ static bool gmac_run(struct aead *aead, const struct message *message) {
   struct openssl_aead *mode = (struct openssl_aead *)aead;
   EVP_CIPHER_CTX *context = mode->context;
   memmove(message->out, message->in, message->length);
-  return begin(mode, message) && add_aad(context, message->aad, message->aad_size) &&
-         add_aad(context, message->nonce + aead->salt_size, IV) &&
-         add_aad(context, message->out, message->length) && end(mode, message);
+  return leaving_no_error(begin(mode, message) && add_aad(context, message->aad, message->aad_size) &&
+                          add_aad(context, message->nonce + aead->salt_size, IV) &&
+                          add_aad(context, message->out, message->length) && end(mode, message));
 }
 
 static void release(struct cipher *cipher) {

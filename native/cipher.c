@@ -1,5 +1,6 @@
 // Ciphers by transform id, and the checks of what they are made of.
 
+#include <openssl/err.h>
 #include <stdio.h>
 
 #include "suite.h"
@@ -27,7 +28,7 @@ static size_t key_size_of(const struct suite *suite, uint16_t bits) {
   return bits == 128 || bits == 192 || bits == 256 ? bits / 8u : 0;
 }
 
-struct cipher *cipher_make(const struct cipher_keys *keys) {
+static struct cipher *make(const struct cipher_keys *keys) {
   bool integ = keys->integ != INTEG_NONE;
   if (keys->encr == ENCR_NULL)
     return integ && keys->encr_size == 0 ? separate(&CLEAR, keys, 0) : NULL;
@@ -41,6 +42,13 @@ struct cipher *cipher_make(const struct cipher_keys *keys) {
     return suite->make(suite, keys, key_size);
   }
   return NULL;
+}
+
+struct cipher *cipher_make(const struct cipher_keys *keys) {
+  struct cipher *cipher = make(keys);
+  // What OpenSSL has noted of a failure would be taken by node:crypto for its own.
+  if (cipher == NULL) ERR_clear_error();
+  return cipher;
 }
 
 struct cipher *cipher_new(uint16_t encr, uint16_t key_bits, uint16_t integ, bool esn, bool sealing,

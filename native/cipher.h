@@ -24,7 +24,10 @@ struct cipher {
    * `seq` is the whole 64-bit number, of which a counter cipher makes its IV: it must never repeat under one key.
    */
   bool (*seal)(struct cipher *cipher, uint8_t *packet, const uint8_t *text, size_t length, uint64_t seq);
-  /** In place: the text, of `length` bytes, ends up at packet + 8 + iv_size. False: forged; the text is undefined. */
+  /**
+   * In place: the text, of `length` bytes, ends up at packet + 8 + iv_size; IV and ICV are not kept. False: forged, and
+   * what is there then is undefined.
+   */
   bool (*open)(struct cipher *cipher, uint8_t *packet, size_t length, uint64_t seq);
   /** Wipes the keys and frees. */
   void (*release)(struct cipher *cipher);

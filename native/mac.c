@@ -2,6 +2,8 @@
 
 #include "mac.h"
 
+#include <openssl/err.h>
+
 #include "suite.h"
 
 struct integrity {
@@ -34,6 +36,7 @@ struct mac *mac_new(uint16_t integ, const uint8_t *key, size_t size) {
     if (integrity->integ != integ) continue;
     struct mac *mac = size == integrity->key_size ? make(integrity, key) : NULL;
     if (mac != NULL) mac->size = integrity->icv_size;
+    else ERR_clear_error();
     return mac;
   }
   return NULL;

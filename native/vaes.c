@@ -11,7 +11,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#if defined(__x86_64__) && ((defined(__clang__) && __clang_major__ >= 7) || (!defined(__clang__) && __GNUC__ >= 8))
+#if defined(__x86_64__) && ((defined(__clang__) && __clang_major__ >= 7) || (!defined(__clang__) && __GNUC__ >= 10))
 #define HAVE_VAES 1
 #else
 #define HAVE_VAES 0
@@ -34,12 +34,12 @@ static uint64_t enabled_state(void) {
 }
 
 bool vaes_present(void) {
-  enum { LEAF1_ECX = bit_PCLMUL | bit_AES | bit_OSXSAVE | bit_SSE4_1 };
+  const uint32_t leaf1_ecx = 1u << 1 | 1u << 19 | 1u << 25 | 1u << 27;   // PCLMULQDQ, SSE4.1, AES, OSXSAVE
   const uint32_t leaf7_ebx = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // AVX-512 F, DQ, BW, VL
   const uint32_t leaf7_ecx = 1u << 9 | 1u << 10;                         // VAES, VPCLMULQDQ
   const uint64_t states = 0xe6;                                          // XMM, YMM, mask and both parts of ZMM
   uint32_t a, b, c, d;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & LEAF1_ECX) != LEAF1_ECX) return false;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & leaf1_ecx) != leaf1_ecx) return false;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (b & leaf7_ebx) != leaf7_ebx || (c & leaf7_ecx) != leaf7_ecx)
     return false;
   return (enabled_state() & states) == states;

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -185,6 +186,26 @@ const hostile = (): unknown[] => [
   handle(gcm, true),
   handle(kinds[0] ?? gcm, false),
 ];
+
+test('a forged packet leaves no error behind that node:crypto would take for its own', () => {
+  const reason = () => {
+    try {
+      createPrivateKey('not a key');
+    } catch (error) {
+      return error instanceof Error ? error.message : '';
+    }
+    return '';
+  };
+  const expected = reason();
+  assert.notEqual(expected, '');
+  for (const kind of kinds) {
+    const ends = new Ends(kind);
+    const packet = present(ends.seal(SEQ, new Uint8Array(48), true));
+    packet[30] = (packet[30] as number) ^ 1;
+    assert.equal(ends.open(SEQ, packet), undefined);
+    assert.equal(reason(), expected, kind.name);
+  }
+});
 
 test('no call with wrong arguments crashes', () => {
   const survive = (name: string, args: readonly unknown[]) => {
