@@ -17,6 +17,7 @@ const BASE: Omit<Plan, 'seed' | 'end'> = {
   nat: 'none',
   keTime: [0, 0],
   children: 1,
+  flavours: [],
   pfs: ['none', 'none'],
   groups: ['first', 'first'],
   childRekey: 3_600_000,
