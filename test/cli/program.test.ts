@@ -142,13 +142,13 @@ test('a failure of the whole connection is not tried again for each child; that 
   gateway.initiating = async () => ({ ok: false, reason: REFUSED });
   assert.equal((await espalier(['up', 'gw', '--control', uri])).code, 1);
   assert.equal(gateway.asked.length, 1);
-  gateway.asked.length = 0;
-  gateway.initiating = async ({ child }) =>
-    child === 'net'
-      ? { ok: false, reason: { code: 'ts-mismatch', text: 'no common subnet' } }
-      : { ok: true, reason: OK };
-  const { code, out, err } = await espalier(['up', 'gw', '--control', uri]);
-  assert.deepEqual([code, out, err], [1, 'gw/voice: connected', 'gw/net: failed: no common subnet']);
+  for (const failure of ['ts-mismatch', 'mode-mismatch', 'ah-nat'] as const) {
+    gateway.asked.length = 0;
+    gateway.initiating = async ({ child }) =>
+      child === 'net' ? { ok: false, reason: { code: failure, text: 'no common ground' } } : { ok: true, reason: OK };
+    const { code, out, err } = await espalier(['up', 'gw', '--control', uri]);
+    assert.deepEqual([code, out, err], [1, 'gw/voice: connected', 'gw/net: failed: no common ground']);
+  }
 });
 
 test('up --no-wait begins and returns', async (t) => {

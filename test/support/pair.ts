@@ -404,6 +404,8 @@ function translate(side: Side, local: SocketAddress): SocketAddress {
 function back(side: Side, remote: SocketAddress): SocketAddress | undefined {
   const { nat } = side;
   if (!nat) return { ip: side.options.ip, port: remote.port };
+  // What goes to an address that the NAT had before is lost.
+  if (nat.ip !== remote.ip) return undefined;
   for (const [inside, outside] of nat.ports) if (outside === remote.port) return { ip: side.options.ip, port: inside };
   return undefined;
 }

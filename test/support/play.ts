@@ -23,7 +23,9 @@ export interface Outcome {
 const RETRY: Millis = 500;
 /** Of a gone peer both sides know by then, whatever was under way. */
 const PATIENCE: Millis = 400_000;
+const LINGER: Millis = 6000;
 const NAT_IP = '198.51.100.7';
+const OTHER_NAT_IP = '198.51.100.8';
 
 export function play(plan: Plan, deep = false): Outcome {
   return new Play(plan, deep).run();
@@ -154,7 +156,7 @@ class Play {
         side.run(endpoint.checkLiveness(now, session));
         break;
       case 'rebind':
-        this.#rebind(side, which === 1);
+        this.#rebind(side, which % 2 === 1, which >= 2);
         break;
       case 'restart':
         this.#watch.problems.push(...side.plane.faults);
@@ -190,14 +192,15 @@ class Play {
     if (now - 1_000_000 + RETRY < this.#plan.end) this.#pair.later(RETRY, () => this.#step(step));
   }
 
-  /** The NAT forgets its mappings; the peer hears of it by ESP, or else by IKE. */
-  #rebind(side: Side, byEsp: boolean): void {
+  /** The NAT forgets its mappings, and may get another address; the peer hears of it by ESP, or else by IKE. */
+  #rebind(side: Side, byEsp: boolean, elsewhere: boolean): void {
     this.#nat?.rebind();
+    if (elsewhere && side.nat) side.nat.ip = side.nat.ip === NAT_IP ? OTHER_NAT_IP : NAT_IP;
     const port = side.nat?.ports.get(4500);
     const { other } = side;
     const [heard] = other.live.children;
     if (!byEsp || port === undefined || !heard) return;
-    other.run(other.endpoint.moved(this.#pair.now, heard.id, { ip: NAT_IP, port }));
+    other.run(other.endpoint.moved(this.#pair.now, heard.id, { ip: side.nat?.ip ?? NAT_IP, port }));
   }
 
   /** Strangers at the same address begin and do not go on: cookies are asked for. */
@@ -271,7 +274,8 @@ class Play {
         if (side.live.children.length !== children) this.#problem(`${side.name} has another number of children`);
       }
     }
-    // What stands can be used.
+    // What stands can be used. SAs for an address that the peer had before go with a delay.
+    if (this.#plan.nat !== 'none') pair.run(LINGER);
     const { lost } = pair.flow;
     pair.probe();
     pair.run(100);
@@ -281,6 +285,9 @@ class Play {
   #judgeChildren(): void {
     const { children } = this.#plan;
     const { live } = this.#pair.left;
+    for (const { protocol, mode, suite } of live.children) {
+      this.#watch.count(`live ${protocol} ${mode}${suite.esn ? ' esn' : ''}`);
+    }
     for (let i = 0; i < children; i++) {
       const name = `net${i}`;
       const count = live.children.filter((one) => one.name === name).length;

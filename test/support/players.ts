@@ -2,12 +2,11 @@
 
 import type { Child, Connection, Offer } from '../../src/ike/connection.ts';
 import { child, connection, mirrored, offers, psk, selectors } from './connections.ts';
-import type { Groups, Name, Plan } from './schedule.ts';
+import type { Flavour, Groups, Name, Plan } from './schedule.ts';
 
 const known = new Map<string, readonly Offer[]>();
 
-function offered(protocol: 'ike' | 'esp', groups: Groups): readonly Offer[] {
-  const base = protocol === 'ike' ? 'aes128gcm16-prfsha256' : 'aes128gcm16';
+function offered(protocol: 'ike' | 'esp' | 'ah', groups: Groups, base: string): readonly Offer[] {
   const text = { none: base, first: `${base}-x25519`, second: `${base}-ecp256`, both: `${base}-x25519-ecp256` }[groups];
   const key = `${protocol} ${text}`;
   const before = known.get(key);
@@ -17,26 +16,57 @@ function offered(protocol: 'ike' | 'esp', groups: Groups): readonly Offer[] {
   return parsed;
 }
 
-const SELECTORS = [0, 1, 2].map((i) => ({
+const IKE = 'aes128gcm16-prfsha256';
+
+const NETS = [0, 1, 2].map((i) => ({
   localTs: selectors(`10.1.${i}.0/24`),
   remoteTs: selectors(`10.2.${i}.0/24`),
 }));
 
+/** The two gateways themselves, each child for a protocol of its own. */
+const HOSTS = ['gre', 'ospf', 'udp/1701'].map((limits) => ({
+  localTs: selectors(`dynamic[${limits}]`),
+  remoteTs: selectors(`dynamic[${limits}]`),
+}));
+
+/** A child of this flavour as one side has it, seen from the left. */
+function childOf(flavour: Flavour, i: number, groups: Groups, left: boolean): Partial<Child> {
+  switch (flavour) {
+    case 'plain':
+      return { ...NETS[i], offers: offered('esp', groups, 'aes128gcm16') };
+    case 'esn':
+      return { ...NETS[i], offers: offered('esp', groups, left ? 'aes128gcm16-esn' : 'aes128gcm16-noesn-esn') };
+    case 'ah':
+      return { ...NETS[i], protocol: 'ah', offers: offered('ah', groups, 'sha256') };
+    case 'transport':
+      return { ...HOSTS[i], mode: 'transport', offers: offered('esp', groups, 'aes128gcm16') };
+    case 'declined':
+      return { ...HOSTS[i], mode: left ? 'transport' : 'tunnel', offers: offered('esp', groups, 'aes128gcm16') };
+  }
+}
+
 export function connections(plan: Plan): [Connection, Connection] {
-  const { childRekey } = plan;
+  const { childRekey, flavours } = plan;
   const lifetime = {
     ...child().lifetime,
     rekeyTime: childRekey,
     lifeTime: childRekey + 3000,
     randTime: Math.min(2000, childRekey),
   };
-  const children: Child[] = SELECTORS.slice(0, plan.children).map((ts, i) =>
-    child({ name: `net${i}`, offers: offered('esp', plan.pfs[0]), lifetime, ...ts }),
+  const children = (groups: Groups, left: boolean) =>
+    Array.from({ length: plan.children }, (_, i) =>
+      child({ name: `net${i}`, lifetime, ...childOf(flavours[i] ?? 'plain', i, groups, left) }),
+    );
+  const left = connection({
+    ...plan.conn,
+    offers: offered('ike', plan.groups[0], IKE),
+    children: children(plan.pfs[0], true),
+  });
+  const right = mirrored(
+    { ...left, children: children(plan.pfs[1], false) },
+    { offers: offered('ike', plan.groups[1], IKE) },
   );
-  const left = connection({ ...plan.conn, offers: offered('ike', plan.groups[0]), children });
-  const right = mirrored(left, { offers: offered('ike', plan.groups[1]) });
-  const rightChildren = right.children.map((one) => ({ ...one, offers: offered('esp', plan.pfs[1]) }));
-  const both: [Connection, Connection] = [left, { ...right, children: rightChildren }];
+  const both: [Connection, Connection] = [left, right];
   return plan.kind === 'refused' && plan.wrongKey === 'initiator' ? trusting(plan, both) : both;
 }
 

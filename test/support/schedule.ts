@@ -31,6 +31,12 @@ export type Act =
   | 'cut'
   | 'probe';
 
+/**
+ * What a child is: ESP in tunnel mode; in transport mode, or asked for so by the left one alone; AH; with extended sequence
+ * numbers.
+ */
+export type Flavour = 'plain' | 'transport' | 'declined' | 'ah' | 'esn';
+
 /** The groups that a side takes, by preference. */
 export type Groups = 'none' | 'first' | 'second' | 'both';
 
@@ -53,6 +59,8 @@ export interface Plan {
   readonly nat: Name | 'none';
   readonly keTime: readonly [Millis, Millis];
   readonly children: number;
+  /** Of each child; plain where nothing is said. */
+  readonly flavours: readonly Flavour[];
   /** Key exchange of the children, and of the IKE SA, left and right. */
   readonly pfs: readonly [Groups, Groups];
   readonly groups: readonly [Groups, Groups];
@@ -77,6 +85,12 @@ export function draw(seed: number, kinds: readonly Plan['kind'][] = ['rough']): 
   const first = nat === 'none' ? dice.pick(NAMES) : nat;
   const end = smooth ? 3000 + dice.below(5000) : 5000 + dice.below(20_000);
   const children = dice.pick([1, 1, 1, 2, 3]);
+  const conn = connection(dice, smooth);
+  // AH does not go through a NAT or in UDP, and tunnel mode knows only one address of a host.
+  const straight = nat === 'none' && conn.encap !== 'yes';
+  const flavours: readonly Flavour[] = straight
+    ? ['plain', 'transport', 'declined', 'ah', 'esn']
+    : ['plain', 'transport', 'esn'];
   return {
     seed,
     kind,
@@ -85,11 +99,12 @@ export function draw(seed: number, kinds: readonly Plan['kind'][] = ['rough']): 
     nat,
     keTime: dice.chance(0.25) ? [dice.below(600), dice.below(600)] : [0, 0],
     children,
+    flavours: Array.from({ length: children }, () => (dice.chance(0.5) ? 'plain' : dice.pick(flavours))),
     pfs: pair(dice, ['none', 'none', 'none', 'first', 'both']),
     groups: pair(dice, ['first', 'first', 'first', 'both', 'second']),
     childRekey: smooth || dice.chance(0.8) ? 3_600_000 : 8000 + dice.below(16_000),
     wrongKey: dice.pick(['both', 'initiator']),
-    conn: connection(dice, smooth),
+    conn,
     traffic: smooth ? 3 + dice.below(20) : dice.chance(0.2) ? 100 : 0,
     steps: steps(dice, { kind, first, end, children, nat }),
     end,
@@ -206,7 +221,8 @@ function rough(
       if (dice.chance(0.7)) add(at + dice.below(3000), dice.pick(NAMES), 'initiate');
       return;
     case 'rebind':
-      if (nat !== 'none') add(at, nat, act, dice.below(2));
+      // By a message or a packet of ESP; and the address may change, too.
+      if (nat !== 'none') add(at, nat, act, dice.below(4));
       return;
     case 'cut':
       return add(at, side, act, dice.chance(0.8) ? dice.below(6000) : 40_000);

@@ -92,6 +92,9 @@ function* smaller(plan: Plan): Generator<Plan> {
     if (JSON.stringify(better) !== JSON.stringify(wire)) yield { ...plan, wire: better };
   }
   if (plan.children > 1) yield { ...plan, children: plan.children - 1 };
+  for (let i = 0; i < plan.flavours.length; i++) {
+    if (plan.flavours[i] !== 'plain') yield { ...plan, flavours: plan.flavours.with(i, 'plain') };
+  }
   if (plan.keTime.some((time) => time > 0)) yield { ...plan, keTime: [0, 0] };
   if (plan.nat !== 'none') yield { ...plan, nat: 'none' };
 }

@@ -26,6 +26,8 @@ const CHILD_ONLY: ReadonlySet<string> = new Set([
   'no-child-proposal',
   'wrong-group',
   'ts-mismatch',
+  'mode-mismatch',
+  'ah-nat',
   'single-pair',
   'temporary-failure',
   'child-not-found',

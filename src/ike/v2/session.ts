@@ -31,7 +31,7 @@ import {
   sendRekey,
 } from './rekey.ts';
 import { type Incoming, type SessionState, spisOf, type Task } from './state.ts';
-import { inherit } from './unique.ts';
+import { bequeath, inherit } from './unique.ts';
 import { decrypt, repeat, request, respond } from './window.ts';
 import type { World } from './world.ts';
 
@@ -391,6 +391,7 @@ export class Session {
     const { state } = this;
     if (state.phase === 'closed') return;
     const { task } = state;
+    if (reason.code !== 'requested') bequeath(this, now);
     state.phase = 'closed';
     state.reason = reason;
     this.#dismiss();

@@ -6,7 +6,7 @@ import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { childrenOf, wanted } from './children.ts';
 import type { Session } from './session.ts';
-import { stays } from './state.ts';
+import { stays, tasksOf } from './state.ts';
 
 const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
 const REDUNDANT: Reason = { code: 'replaced', text: 'another IKE SA with the same peer stays' };
@@ -51,6 +51,17 @@ function resign(loser: Session, now: Millis, winner: Session): void {
   loser.close(now, REDUNDANT);
   for (const child of winner.conn.children) {
     if (names.includes(child.name)) winner.enqueue(now, wanted(winner, child));
+  }
+}
+
+/** This one ends, and another with the same peer stays: what was still to be made here is made there. */
+export function bequeath(session: Session, now: Millis): void {
+  const heir = session.world.others(session).findLast(({ state }) => stays(state));
+  const names = tasksOf(session.state).flatMap((task) =>
+    task.kind === 'create' && task.rekeys === undefined ? task.want.child : [],
+  );
+  for (const child of heir?.conn.children ?? []) {
+    if (heir && names.includes(child.name)) heir.enqueue(now, wanted(heir, child));
   }
 }
 

@@ -5,6 +5,7 @@ import { sessionSection } from '../../../src/daemon/control/sas.ts';
 import { sections, subsection } from '../../../src/daemon/control/section.ts';
 import { encodePacket, type Section, type Value } from '../../../src/daemon/control/vici.ts';
 import type { ChildStatus, SessionStatus } from '../../../src/daemon/status.ts';
+import { transformsOf } from '../../../src/ike/select.ts';
 import { NET, SESSION } from './fake.ts';
 
 // A `list-sa` event of charon 5.9.8 (Debian 12, kernel-libipsec) between two gateways in namespaces; IKE with
@@ -122,4 +123,22 @@ test('PFS and ESN are shown, a group or integrity of "none" is not, and a child 
   assert.equal(first?.[1].has('integ-alg'), false);
   assert.equal(second?.[0], 'net-2');
   assert.deepEqual(keys(second?.[1]), ['name', 'uniqueid', 'reqid', 'state', 'mode', 'local-ts', 'remote-ts']);
+});
+
+test('a child of AH in transport mode shows its integrity and no encryption', () => {
+  const suite = { encr: 0, keyBits: undefined, integ: 12, prf: 0, ke: 0, esn: true };
+  const child: ChildStatus = {
+    ...NET,
+    mode: 'transport',
+    protocol: 'ah',
+    udp: false,
+    esn: true,
+    transforms: transformsOf(suite),
+  };
+  const shown = subsection(sessionSection(SESSION, [child]), 'gw');
+  const [[, fields] = []] = sections(shown ?? new Map(), 'child-sas');
+  assert.deepEqual(
+    ['mode', 'protocol', 'encap', 'encr-alg', 'encr-keysize', 'integ-alg', 'esn'].map((key) => fields?.get(key)),
+    ['TRANSPORT', 'AH', undefined, undefined, undefined, 'HMAC_SHA2_256_128', '1'],
+  );
 });

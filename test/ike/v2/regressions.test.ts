@@ -17,6 +17,7 @@ const BASE: Omit<Plan, 'seed' | 'end'> = {
   nat: 'none',
   keTime: [0, 0],
   children: 1,
+  flavours: [],
   pfs: ['none', 'none'],
   groups: ['first', 'first'],
   childRekey: 3_600_000,
@@ -472,4 +473,16 @@ test('with unique = keep a peer can reauthenticate', () => {
   assert.notEqual(pair.left.session, before);
   assert.equal(pair.left.live.children.length, 1);
   assert.equal(pair.right.live.children.length, 1);
+});
+
+// The wish for it went with the IKE SA: one that the peer replaced, one whose IKE_AUTH was never answered.
+const CHILDLESS = { calm: false, conn: { dpdTimeout: 15_000, overTime: 6000 } } as const;
+
+holds('a child that waits to be made on an IKE SA which the peer closes is made on the one that stays', {
+  seed: 8738,
+  wire: { ...QUIET, loss: 0.1, delay: 200, reorder: 307 },
+  ...CHILDLESS,
+  conn: { ...CHILDLESS.conn, fragmentSize: 227, reauthTime: 16_914, childless: 'prefer', encap: 'yes' },
+  steps: readSteps('0 right initiate 0', '5172 left rekey-ike 0'),
+  end: 10_035,
 });

@@ -26,10 +26,12 @@ const EXPECTED = [
     'NAT_DETECTION_DESTINATION_IP',
     'IKEV2_FRAGMENTATION_SUPPORTED',
     'CHILDLESS_IKEV2_SUPPORTED',
+    'USE_TRANSPORT_MODE',
   ].map((name) => `notify ${name}`),
   ...['repeated-request', 'message-id', 'unexpected-response', 'unknown-spi', 'early-request'].map(
     (code) => `counter ${code}`,
   ),
+  ...['esp tunnel', 'esp tunnel esn', 'esp transport', 'ah tunnel'].map((flavour) => `live ${flavour}`),
   'event peer-moved',
   'event no-answer',
   'fragment',
