@@ -83,7 +83,7 @@ for (const [name, words] of CHILDREN) {
         await rig.echo('some');
         const six = await rig.over(6);
         await six.up('b');
-        await rig.echo('all');
+        await rig.echo('some');
         await six.rekey('child', ['a']);
         await rig.echo('some');
         await rig.faultless();

@@ -12,7 +12,7 @@ import { Lab } from './scenario.ts';
 const SIZES = [...Array(70).keys(), 1371, 1372, 1373, 1387, 1400, 1410, 1471, 1472, 1473, 2000, 5000, 20_001];
 /** Transport mode takes whole packets (RFC 4303 §3.1.1). */
 const WHOLE = 1300;
-const FEW = [1, 56, 1399];
+const FEW = [1, 2, 3, 4, 56, 1299, 1399];
 const STREAMS = [1, 1399, 65_537, 1_000_003];
 const ONE = [100_001];
 
