@@ -5,12 +5,14 @@ import { ANSWER, Echo } from '../support/echo.ts';
 import { Kernel } from '../support/kernel.ts';
 import type { Space } from '../support/netns.ts';
 import { B } from '../support/sites.ts';
-import type { Plan, Side } from './plan.ts';
+import type { Family, Plan, Side } from './plan.ts';
 import { Lab } from './scenario.ts';
 
 /** Every length of padding, and what is just below and above a packet. */
 const SIZES = [...Array(70).keys(), 1371, 1372, 1373, 1387, 1400, 1410, 1471, 1472, 1473, 2000, 5000, 20_001];
-const FEW = [1, 56, 1399];
+/** Transport mode takes whole packets (RFC 4303 §3.1.1). */
+const WHOLE = 1300;
+const FEW = [1, 2, 3, 4, 56, 1299, 1399];
 const STREAMS = [1, 1399, 65_537, 1_000_003];
 const ONE = [100_001];
 
@@ -50,6 +52,13 @@ export class Rig {
     return this.#lab;
   }
 
+  /** The same plan over the other family, and no tunnel. */
+  async over(outside: Family): Promise<Lab> {
+    this.#lab = await this.#lab.over(outside);
+    await this.#forget();
+    return this.#lab;
+  }
+
   /** Sends data of all kinds and sizes, or of some, through the tunnel, and has it come back. */
   async echo(amount: 'all' | 'some'): Promise<void> {
     const { inside = [4], outside = 4, mode } = this.#lab.plan;
@@ -59,13 +68,19 @@ export class Rig {
       mode === 'transport'
         ? [outside === 4 ? B.outside : B.outside6]
         : inside.map((family) => (family === 4 ? B.host : B.host6));
+    const sizes = (all ? SIZES : FEW).filter((size) => mode !== 'transport' || size <= WHOLE);
     try {
-      await Promise.all(addresses.map((address) => echo.datagrams(address, all ? SIZES : FEW)));
+      await Promise.all(addresses.map((address) => echo.datagrams(address, sizes)));
       const streams = addresses.flatMap((address) => (all ? STREAMS : ONE).map((bytes) => echo.stream(address, bytes)));
       await Promise.all(streams);
     } catch (error) {
       throw new Error(`${error instanceof Error ? error.message : error}\n${await this.#lab.logs()}`);
     }
+  }
+
+  /** A transfer of some seconds' length, each way. */
+  transfer(): Promise<void> {
+    return this.#inner.stream(B.host, 20_000_003);
   }
 
   /** The link from the router on the way to one side takes no packets larger than this, and that side knows it. */

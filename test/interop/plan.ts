@@ -15,6 +15,8 @@ export interface Plan {
   readonly hop?: boolean;
   /** Family between the gateways. */
   readonly outside?: Family;
+  /** A connection for either family outside: `gw` with `net` over IPv4, `gw6` with `net6` over IPv6. One is used at a time. */
+  readonly both?: boolean;
   /** Families of the networks behind them. */
   readonly inside?: readonly Family[];
   readonly ike?: string;
@@ -32,7 +34,7 @@ export interface Plan {
   readonly child?: string;
 }
 
-/** The words of one side's configuration. */
+/** The words of one connection on one side. */
 export interface Words {
   readonly local: string;
   readonly remote: string;
@@ -53,11 +55,32 @@ export interface Words {
 export const PSK = 'a shared word of some length';
 export const ID = { a: 'a.espalier.test', b: 'b.espalier.test' } as const;
 
+/** What the connection that is used is called, and its child. */
+export function namesOf({ both, outside }: Plan): { readonly ike: string; readonly child: string } {
+  return both && outside === 6 ? { ike: 'gw6', child: 'net6' } : { ike: 'gw', child: 'net' };
+}
+
 /** swanctl.conf, in the part of the language that both programs read. */
-export function swanctlConf(words: Words): string {
+export function swanctlConf(plan: Plan, side: Side): string {
+  const plans = plan.both ? ([4, 6] as const).map((outside) => ({ ...plan, outside })) : [plan];
+  const { localId, remoteId, psk } = wordsOf(plan, side);
   return `
 connections {
-  gw {
+${plans.map((one) => connection(wordsOf(one, side), namesOf(one))).join('')}
+}
+secrets {
+  ike-gw {
+    id-1 = ${localId}
+    id-2 = ${remoteId}
+    secret = "${psk}"
+  }
+}
+`;
+}
+
+function connection(words: Words, names: ReturnType<typeof namesOf>): string {
+  return `
+  ${names.ike} {
     version = 2
     local_addrs = ${words.local}
     remote_addrs = ${words.remote}
@@ -74,7 +97,7 @@ connections {
       id = ${words.remoteId}
     }
     children {
-      net {
+      ${names.child} {
         local_ts = ${words.localTs}
         remote_ts = ${words.remoteTs}
         ${words.ah === undefined ? `esp_proposals = ${words.esp}` : `ah_proposals = ${words.ah}`}
@@ -84,18 +107,10 @@ connections {
       }
     }
   }
-}
-secrets {
-  ike-gw {
-    id-1 = ${words.localId}
-    id-2 = ${words.remoteId}
-    secret = "${words.psk}"
-  }
-}
 `;
 }
 
-export function wordsOf(plan: Plan, side: Side): Words {
+function wordsOf(plan: Plan, side: Side): Words {
   const { outside = 4, inside = [4] } = plan;
   const four = outside === 4;
   const seen = four ? A.outside : A.outside6;
@@ -103,7 +118,9 @@ export function wordsOf(plan: Plan, side: Side): Words {
   const other = four ? B.outside : B.outside6;
   const mode = plan.mode ?? 'tunnel';
   const nets = (site: typeof A | typeof B) =>
-    mode === 'transport' ? 'dynamic' : inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
+    mode === 'transport'
+      ? 'dynamic[udp], dynamic[tcp]'
+      : inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
   const libipsec = plan.a === 'strongswan' || plan.b === 'strongswan';
   const shared = {
     psk: PSK,

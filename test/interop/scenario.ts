@@ -9,7 +9,7 @@ import { type Space, until } from '../support/netns.ts';
 import type { ChildSa, Sa } from '../support/sas.ts';
 import { A, B, type Sites, sites } from '../support/sites.ts';
 import { StrongSwan } from '../support/strongswan.ts';
-import { type Family, type Kind, type Plan, type Side, swanctlConf, wordsOf } from './plan.ts';
+import { type Family, type Kind, namesOf, type Plan, type Side, swanctlConf } from './plan.ts';
 
 /** The one IKE SA and the one child that both sides have, as a sees them. */
 export interface Agreement {
@@ -34,8 +34,8 @@ export class Lab implements AsyncDisposable {
   static async start(plan: Plan): Promise<Lab> {
     const net = await sites({ nat: plan.nat ?? false, hop: plan.hop ?? false, guest: plan.b === 'kernel' });
     try {
-      const a = await gateway(plan.a, net, net.gwa, swanctlConf(wordsOf(plan, 'a')));
-      const b = await gateway(plan.b, net, net.gwb, swanctlConf(wordsOf(plan, 'b')));
+      const a = await gateway(plan.a, net, net.gwa, swanctlConf(plan, 'a'));
+      const b = await gateway(plan.b, net, net.gwb, swanctlConf(plan, 'b'));
       return new Lab(plan, net, a, b);
     } catch (error) {
       await net.topology.dispose();
@@ -45,7 +45,7 @@ export class Lab implements AsyncDisposable {
 
   /** The same machines with another plan, and no tunnel: for scenarios that share what takes long to start. */
   async again(plan: Plan): Promise<Lab> {
-    const [a, b] = [swanctlConf(wordsOf(plan, 'a')), swanctlConf(wordsOf(plan, 'b'))];
+    const [a, b] = [swanctlConf(plan, 'a'), swanctlConf(plan, 'b')];
     // The first to end says so to the other, who must be there to hear it.
     await this.a.stop();
     await Promise.all([
@@ -55,9 +55,17 @@ export class Lab implements AsyncDisposable {
     return new Lab(plan, this.net, this.a, this.b);
   }
 
+  /** Takes the tunnel down, for one over the other family: with a plan for `both`. */
+  async over(outside: Family): Promise<Lab> {
+    const done = await this.a.swanctl('--terminate', '--ike', namesOf(this.plan).ike, '--timeout', '10');
+    assert.equal(done.code, 0, `${done.stdout}${done.stderr}`);
+    await this.empty();
+    return new Lab({ ...this.plan, outside }, this.net, this.a, this.b);
+  }
+
   /** Brings the tunnel up from one side; the two then agree. */
   async up(from: Side): Promise<void> {
-    const done = await this.side(from).swanctl('--initiate', '--child', 'net', '--timeout', '20');
+    const done = await this.side(from).swanctl('--initiate', '--child', namesOf(this.plan).child, '--timeout', '20');
     if (done.code !== 0) throw new Error(`initiate from ${from}: ${done.stdout}${done.stderr}\n${await this.logs()}`);
     await this.agreed();
   }
@@ -123,7 +131,8 @@ export class Lab implements AsyncDisposable {
   /** One rekey started by the named sides at once; over when both agree on something new. */
   async rekey(what: 'child' | 'ike', from: readonly Side[]): Promise<void> {
     const before = await this.agreed();
-    const args = what === 'child' ? ['--child', 'net'] : ['--ike', 'gw'];
+    const { ike, child } = namesOf(this.plan);
+    const args = what === 'child' ? ['--child', child] : ['--ike', ike];
     const done = await Promise.all(from.map((side) => this.side(side).swanctl('--rekey', ...args)));
     for (const { code, stdout, stderr } of done) assert.equal(code, 0, `${stdout}${stderr}`);
     await this.changed((now) =>

@@ -7,7 +7,7 @@ import { createConnection, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 /** How long a datagram has to come back before it is sent again: each time it may only teach one more path MTU. */
-const ROUNDS = [100, 150, 200, 400, 2000];
+const ROUNDS = [50, 100, 200, 400, 2000];
 const STREAM = 20_000;
 const CHUNK = 10_007;
 

@@ -113,6 +113,8 @@ charon {
   load = ${PLUGINS}
   threads = 16
   install_routes = yes
+  # SHA2-256 cut to 96 bits has no number of its own.
+  accept_private_algs = yes
   delete_rekeyed_delay = 1
   retransmit_timeout = 1
   retransmit_base = 1.5

@@ -72,23 +72,21 @@ function section(value: Value): Section {
   throw new Error(`a section was expected, not ${JSON.stringify(value)}`);
 }
 
+/** A list, whose values may hold brackets as `10.0.0.1/32[tcp]` does; a brace; or a word. */
+const TOKEN = /[^\s{}=]+=\[(?:[^[\]]|\[[^\]]*\])*\]|[{}]|[^\s{}]+/g;
+
 function parse(text: string): Section {
-  const tokens: readonly string[] = text.match(/[{}[\]]|[^\s{}[\]]+=?/g) ?? [];
+  const tokens: readonly string[] = text.match(TOKEN) ?? [];
   let at = 0;
   const body = (): Section => {
     const fields: Record<string, Value> = {};
     for (at++; at < tokens.length && tokens[at] !== '}'; ) {
       const token = tokens[at++] as string;
       const equals = token.indexOf('=');
-      if (equals < 0) {
-        fields[token] = body();
-      } else if (equals === token.length - 1 && tokens[at] === '[') {
-        const end = tokens.indexOf(']', at);
-        fields[token.slice(0, equals)] = tokens.slice(at + 1, end);
-        at = end + 1;
-      } else {
-        fields[token.slice(0, equals)] = token.slice(equals + 1);
-      }
+      const value = token.slice(equals + 1);
+      if (equals < 0) fields[token] = body();
+      else
+        fields[token.slice(0, equals)] = value.startsWith('[') ? value.slice(1, -1).split(' ').filter(Boolean) : value;
     }
     at++;
     return fields;
