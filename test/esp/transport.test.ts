@@ -79,8 +79,9 @@ test('an authentic packet from an address that the selectors do not name is not 
 test('the next header is the protocol of the payload', () => {
   const { left } = ends();
   const { bytes } = sent(left.outbound(DATAGRAM, 0));
-  const context = left.pipelines.sas.out(left.slotOf(1));
-  const plain = context?.protection.open(bytes.subarray(8, 16), bytes.subarray(0, 8), bytes.subarray(16));
+  const by = left.pipelines.sas.out(left.slotOf(1))?.by;
+  assert.ok(by && 'protection' in by);
+  const plain = by.protection.open(bytes.subarray(8, 16), bytes.subarray(0, 8), bytes.subarray(16));
   assert.ok(plain);
   const opened = unpad(plain);
   assert.ok(opened !== 'bad-padding');
