@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GSO } from '../../src/esp/layout.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import { dropped, type End, pair, sent } from './end.ts';
 import { ipv4, selector, tcp, text, udp, whole } from './packets.ts';
@@ -37,15 +38,27 @@ test('an empty payload travels, too', () => {
   assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: empty, id: 1 });
 });
 
-test('fragments and packets with options are not carried, and their SA says so', () => {
+test('packets with options are not carried, and their SA says so', () => {
   const { left } = ends();
-  const fragment = ipv4(LEFT.ip, RIGHT.ip, udp(1, 2), { more: true });
-  assert.equal(dropped(left.outbound(fragment, 0)), 'fragment');
   const plain = ipv4(LEFT.ip, RIGHT.ip, Uint8Array.of(1, 1, 1, 0, ...udp(1, 2)));
   plain[0] = 0x46;
   assert.equal(dropped(left.outbound(plain, 0)), 'unsupported');
-  assert.deepEqual([left.stats(1)?.drops.fragment, left.stats(1)?.drops.unsupported], [1, 1]);
+  assert.equal(left.stats(1)?.drops.unsupported, 1);
   assert.equal(left.stats(1)?.packetsOut, 0);
+});
+
+test('fragments become the datagram that they were, which may be cut again outside', () => {
+  const { left, right } = ends();
+  const datagram = udp(1, 2, 'x'.repeat(3000));
+  const part = (from: number, to: number) =>
+    ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(from, to), { offset: from / 8, more: to < datagram.length });
+  assert.deepEqual(left.cut({ bytes: part(1480, 2960), gso: GSO.NONE, mss: 0 }, 0), []);
+  assert.deepEqual(left.cut({ bytes: part(0, 1480), gso: GSO.NONE, mss: 0 }, 0), []);
+  const { bytes, df } = sent(left.outbound(part(2960, datagram.length), 0));
+  assert.equal(df, false);
+  const expected = ipv4(LEFT.ip, RIGHT.ip, datagram, { df: true });
+  assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: expected, id: 1 });
+  assert.equal(left.stats(1)?.packetsOut, 1);
 });
 
 test('behind a NAT the checksum is made to fit the addresses that are seen', () => {

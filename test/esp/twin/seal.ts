@@ -31,18 +31,20 @@ export function sealed(
   random: Random,
 ): Sealed[] {
   const whole = packet.slice();
-  if (gso === GSO.NONE) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
-  return segments(whole, gso, mss)
-    .map((each, k) => one(context, each, seq + k, random))
+  const single = gso === GSO.NONE || gso === GSO.WHOLE;
+  if (single) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
+  return (single ? [whole] : segments(whole, gso, mss))
+    .map((each, k) => one(context, each, seq + k, gso === GSO.WHOLE, random))
     .filter((each) => each !== undefined);
 }
 
-function one(context: Context, packet: Uint8Array, seq: number, random: Random): Sealed | undefined {
+function one(context: Context, packet: Uint8Array, seq: number, together: boolean, random: Random): Sealed | undefined {
   const { flags, by, spi, path } = context;
   const v4 = isV4(packet);
   const inner = classOf(packet);
   const outer = ((flags & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((flags & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
-  const df = (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
+  // What was put together again may be cut again.
+  const df = !together && (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
   const transport = (flags & SA.TRANSPORT) !== 0;
   const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;
   const next = transport ? (packet[v4 ? 9 : 6] as number) : v4 ? NEXT_IPV4 : NEXT_IPV6;
