@@ -25,6 +25,8 @@ interface Datagram {
   /** Payload bytes so far, and in all once the last fragment is there. */
   got: number;
   total: number;
+  /** The end of the fragment that reaches furthest. */
+  end: number;
 }
 
 export class Reassembly {
@@ -47,7 +49,7 @@ export class Reassembly {
     const more = inner.version === 4 ? (word & MORE_FRAGMENTS) !== 0 : (word & 1) !== 0;
     if (offset + size > LARGEST - header || (more && size % UNIT !== 0)) return this.#lose(1);
     const datagram = this.#place(inner, now);
-    if (!this.#fill(datagram, offset, size)) {
+    if (!this.#fits(datagram, offset + size, more) || !this.#fill(datagram, offset, size)) {
       const fragments = datagram.fragments + 1;
       datagram.until = 0;
       datagram.fragments = 0;
@@ -84,6 +86,7 @@ export class Reassembly {
     datagram.until = now + LIFETIME;
     datagram.got = 0;
     datagram.total = -1;
+    datagram.end = 0;
     return datagram;
   }
 
@@ -94,11 +97,18 @@ export class Reassembly {
     if (this.#datagrams.length < PLACES) {
       const bytes = new Uint8Array(LARGEST);
       const there = new Uint8Array(Math.ceil(LARGEST / UNIT));
-      const datagram = { bytes, there, key: new Int32Array(11), until: 0, fragments: 0, got: 0, total: -1 };
+      const datagram = { bytes, there, key: new Int32Array(11), until: 0, fragments: 0, got: 0, total: -1, end: 0 };
       this.#datagrams.push(datagram);
       return datagram;
     }
     return this.#datagrams.reduce((first, each) => (each.until < first.until ? each : first));
+  }
+
+  /** False when something lies behind the last fragment: the sum of all would not tell of a hole. */
+  #fits(datagram: Datagram, end: number, more: boolean): boolean {
+    datagram.end = Math.max(datagram.end, end);
+    if (datagram.total >= 0) return more && end <= datagram.total;
+    return more || end === datagram.end;
   }
 
   /** False when some of it was there already. */

@@ -131,9 +131,32 @@ export class End {
 
   /** An ESP packet from its header on. */
   inbound(bytes: Uint8Array, remote: SocketAddress, udp: boolean, now: Millis, trafficClass = 0, worker = 0): Inbound {
+    return this.#received(now, () => {
+      const datagram = { bytes, remote, local: this.#localFor(remote.ip), class: trafficClass };
+      this.pipelines.receive(datagram, udp, worker);
+    });
+  }
+
+  /** An AH packet, over IPv4 with its IP header. */
+  inboundAh(packet: Uint8Array, remote: Ip): Inbound {
+    const header = isV6(remote) ? 0 : 20;
+    return this.#received(this.now, () => {
+      this.pipelines.receiveAh({
+        bytes: packet.subarray(header),
+        remote: { ip: remote, port: 0 },
+        local: this.#localFor(remote),
+        ...(header > 0 ? { outer: packet.slice(0, header) } : {}),
+      });
+    });
+  }
+
+  #localFor(remote: Ip): Ip {
+    return isV6(remote) === isV6(this.#ip) ? this.#ip : OTHER_FAMILY;
+  }
+
+  #received(now: Millis, receive: () => void): Inbound {
     const before = this.#begin(now);
-    const local = isV6(remote.ip) === isV6(this.#ip) ? this.#ip : OTHER_FAMILY;
-    this.pipelines.receive({ bytes, remote, local, class: trafficClass }, udp, worker);
+    receive();
     const reason = this.#dropped(before);
     const packet = this.written.pop();
     if (reason !== undefined) {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GSO } from '../../src/esp/layout.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import { dropped, type End, pair, sent } from './end.ts';
 import { ipv4, selector, tcp, text, udp, whole } from './packets.ts';
@@ -58,8 +59,22 @@ test('a fragment that cannot be one, and packets with options, are not carried, 
   const plain = ipv4(LEFT.ip, RIGHT.ip, Uint8Array.of(1, 1, 1, 0, ...udp(1, 2)));
   plain[0] = 0x46;
   assert.equal(dropped(left.outbound(plain, 0)), 'unsupported');
-  assert.deepEqual([left.stats(1)?.drops.fragment, left.stats(1)?.drops.unsupported], [1, 1]);
+  assert.equal(left.stats(1)?.drops.unsupported, 1);
   assert.equal(left.stats(1)?.packetsOut, 0);
+});
+
+test('fragments become the datagram that they were, which may be cut again outside', () => {
+  const { left, right } = ends();
+  const datagram = udp(1, 2, 'x'.repeat(3000));
+  const part = (from: number, to: number) =>
+    ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(from, to), { offset: from / 8, more: to < datagram.length });
+  assert.deepEqual(left.cut({ bytes: part(1480, 2960), gso: GSO.NONE, mss: 0 }, 0), []);
+  assert.deepEqual(left.cut({ bytes: part(0, 1480), gso: GSO.NONE, mss: 0 }, 0), []);
+  const { bytes, df } = sent(left.outbound(part(2960, datagram.length), 0));
+  assert.equal(df, false);
+  const expected = ipv4(LEFT.ip, RIGHT.ip, datagram, { df: true });
+  assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: expected, id: 1 });
+  assert.equal(left.stats(1)?.packetsOut, 1);
 });
 
 test('behind a NAT the checksum is made to fit the addresses that are seen', () => {
@@ -93,8 +108,9 @@ test('an authentic packet from an address that the selectors do not name is not 
 test('the next header is the protocol of the payload', () => {
   const { left } = ends();
   const { bytes } = sent(left.outbound(DATAGRAM, 0));
-  const context = left.pipelines.sas.out(left.slotOf(1));
-  const plain = context?.protection.open(bytes.subarray(8, 16), bytes.subarray(0, 8), bytes.subarray(16));
+  const by = left.pipelines.sas.out(left.slotOf(1))?.by;
+  assert.ok(by && 'protection' in by);
+  const plain = by.protection.open(bytes.subarray(8, 16), bytes.subarray(0, 8), bytes.subarray(16));
   assert.ok(plain);
   const opened = unpad(plain);
   assert.ok(opened !== 'bad-padding');

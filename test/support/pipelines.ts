@@ -115,7 +115,14 @@ export class TwinPipelines implements Pipelines {
 
   receive(datagram: Datagram, udp: boolean, worker = 0): void {
     const v6 = isV6(datagram.local);
-    const source = udp ? (v6 ? SOURCE.UDP6 : SOURCE.UDP4) : v6 ? SOURCE.ESP6 : SOURCE.ESP4;
+    this.#arrive(datagram, udp ? (v6 ? SOURCE.UDP6 : SOURCE.UDP4) : v6 ? SOURCE.ESP6 : SOURCE.ESP4, worker);
+  }
+
+  receiveAh(datagram: Datagram): void {
+    this.#arrive(datagram, isV6(datagram.local) ? SOURCE.AH6 : SOURCE.AH4, 0);
+  }
+
+  #arrive(datagram: Datagram, source: number, worker: number): void {
     this.lanes[worker]?.outside[source]?.push({ ...datagram, bytes: datagram.bytes.slice() });
     this.wake(worker);
   }

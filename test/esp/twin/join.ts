@@ -12,7 +12,7 @@ export function joinable(packet: Uint8Array, udp: boolean): number {
   const v4 = isV4(packet);
   if (v4) {
     const plain = fields.getUint8(0) === 0x45 && (fields.getUint16(6) & 0x3fff) === 0;
-    if (!plain || fields.getUint16(2) !== packet.length) return 0;
+    if (!plain || fields.getUint16(2) !== packet.length || sum(packet.subarray(0, 20)) !== 0xffff) return 0;
   } else if (packet.length < 48 || fields.getUint16(4) + 40 !== packet.length) {
     return 0;
   }

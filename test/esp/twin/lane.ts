@@ -9,6 +9,7 @@ import {
   IN,
   type Lane,
   laneMemory,
+  MESSAGE,
   MESSAGE_WORDS,
   OUT,
   READY_ERRORS,
@@ -34,6 +35,8 @@ const TWO32 = 2 ** 32;
 const KEEPALIVE = 0xff;
 /** SPI and sequence number. */
 const ESP_HEADER = 8;
+/** AH has them further on (RFC 4302 §2). */
+const AH_SHIFT = 4;
 
 /** An ESP packet on its way out. */
 export interface Sent extends Sealed {
@@ -138,11 +141,13 @@ export class TwinLane implements Lane {
   receive(source: number, max: number): number {
     const waiting = this.outside[source] ?? [];
     const udp = source === SOURCE.UDP4 || source === SOURCE.UDP6;
+    const shift = source === SOURCE.AH4 || source === SOURCE.AH6 ? AH_SHIFT : 0;
     this.#rebuilt = 0;
     let n = 0;
     for (const [i, datagram] of waiting.splice(0, max).entries()) {
       const base = i * RX_STRIDE + HEADROOM;
       this.memory.rx.set(datagram.bytes, base);
+      if (datagram.outer) this.memory.rx.set(datagram.outer, base - datagram.outer.length);
       describe(this.memory.messages, i, datagram, udp);
       const { length } = datagram.bytes;
       const segment = datagram.segment ?? length;
@@ -150,7 +155,7 @@ export class TwinLane implements Lane {
       let at = 0;
       do {
         const size = Math.min(segment, length - at);
-        if (!udp || this.#mine(datagram, at, size)) this.#add(n++, i, base + at, size);
+        if (!udp || this.#mine(datagram, at, size)) this.#add(n++, i, base + at, size, shift);
         at += size;
       } while (at < length);
     }
@@ -170,14 +175,15 @@ export class TwinLane implements Lane {
     return false;
   }
 
-  #add(n: number, message: number, at: number, size: number): void {
+  #add(n: number, message: number, at: number, size: number, shift = 0): void {
     const { rx, in: words } = this.memory;
     const fields = view(rx);
     const d = n * WORDS;
+    const from = size < ESP_HEADER + shift ? at : at + shift;
     words[d + IN.OFFSET] = at;
     words[d + IN.LENGTH] = size;
-    words[d + IN.SPI] = size < ESP_HEADER ? 0 : fields.getInt32(at);
-    words[d + IN.SEQ] = size < ESP_HEADER ? 0 : fields.getInt32(at + 4);
+    words[d + IN.SPI] = size < ESP_HEADER ? 0 : fields.getInt32(from);
+    words[d + IN.SEQ] = size < ESP_HEADER ? 0 : fields.getInt32(from + 4);
     words[d + IN.SA] = SA_NONE;
     words[d + IN.EXTRA] = message << 16;
   }
@@ -219,16 +225,18 @@ export class TwinLane implements Lane {
     const { in: words, rx, messages } = this.memory;
     const word = (index: number) => words[d + index] as number;
     const at = word(IN.OFFSET);
-    const message = (word(IN.EXTRA) >>> 16) * MESSAGE_WORDS;
-    const inside = opened(
-      context,
-      rx.slice(at, at + word(IN.LENGTH)),
-      (word(IN.INNER) >>> 0) * TWO32 + (word(IN.SEQ) >>> 0),
-      messages.subarray(message, message + MESSAGE_WORDS),
-    );
+    const first = (word(IN.EXTRA) >>> 16) * MESSAGE_WORDS;
+    const message = messages.subarray(first, first + MESSAGE_WORDS);
+    const inside = opened(context, {
+      bytes: rx.slice(at, at + word(IN.LENGTH)),
+      seq: (word(IN.INNER) >>> 0) * TWO32 + (word(IN.SEQ) >>> 0),
+      outer: rx.slice(at - ((message[MESSAGE.HOPS] as number) >> 8), at),
+      message,
+    });
     if (typeof inside === 'number') return inside;
     const { packet, moved } = inside;
-    const place = moved ? REBUILT_AT + this.#rebuilt + VNET : at + ESP_HEADER + context.protection.ivSize;
+    const inPlace = 'mac' in context.by ? (rx[at + 1] as number) * 4 + 8 : ESP_HEADER + context.by.protection.ivSize;
+    const place = moved ? REBUILT_AT + this.#rebuilt + VNET : at + inPlace;
     if (moved) this.#rebuilt += Math.ceil((packet.length + VNET) / CELL) * CELL;
     rx.set(packet, place);
     words[d + IN.INNER] = place;

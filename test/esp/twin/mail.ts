@@ -9,9 +9,11 @@ export interface Packet {
   readonly mss: number;
 }
 
-/** From the network: ESP in UDP or, from its ESP header on, in IP. */
+/** From the network: ESP in UDP or, from its own header on, ESP or AH in IP. */
 export interface Datagram {
   readonly bytes: Uint8Array;
+  /** The IPv4 header in front of it, where the socket gives it. */
+  readonly outer?: Uint8Array;
   readonly remote: SocketAddress;
   readonly local: Ip;
   /** DSCP and ECN; 0 where the socket does not tell. */

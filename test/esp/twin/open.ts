@@ -1,6 +1,8 @@
-// ESP from the network back to packets of the inside, with the reasons of native/frame.c where there is none.
+// ESP and AH from the network back to packets of the inside, with the reasons of native/frame.c and
+// native/ah.c where there is none.
 
 import { FAILED, MESSAGE, SA } from '../../../src/esp/layout.ts';
+import { openAh } from './ah.ts';
 import { combine, dress, ECN } from './ecn.ts';
 import { fault, NEXT_IPV4, NEXT_IPV6, NEXT_NONE, open, unpad } from './frame.ts';
 import { classOf, isV4, view } from './ip.ts';
@@ -14,24 +16,44 @@ export interface Inside {
   readonly moved: boolean;
 }
 
-/** `message` are the words of the datagram. A number is one of `FAILED`. */
-export function opened(context: Context, esp: Uint8Array, seq: number, message: Int32Array): Inside | number {
-  const { protection, extended, flags, mss4, mss6 } = context;
-  const wrong = fault(protection, esp);
-  if (wrong !== undefined) return wrong === 'short' ? FAILED.SHORT : FAILED.MISALIGNED;
-  const plain = open(protection, esp, seq, extended);
-  if (plain === undefined) return FAILED.BAD_ICV;
-  const text = unpad(plain);
-  if (text === 'bad-padding') return FAILED.BAD_PADDING;
-  const { nextHeader, payload } = text;
-  if (nextHeader === NEXT_NONE) return FAILED.DUMMY;
+/** A packet from the network, and what is known of it beside its bytes. */
+export interface Outside {
+  /** From the header of ESP or AH on. */
+  readonly bytes: Uint8Array;
+  /** The whole sequence number. */
+  readonly seq: number;
+  /** The IPv4 header in front of it, where the socket gives it. */
+  readonly outer: Uint8Array;
+  /** The words of the datagram. */
+  readonly message: Int32Array;
+}
+
+/** A number is one of `FAILED`. */
+export function opened(context: Context, outside: Outside): Inside | number {
+  const { flags, mss4, mss6 } = context;
+  const { message } = outside;
+  const found = bare(context, outside);
+  if (typeof found === 'number') return found;
+  const { payload, next } = found;
+  if (next === NEXT_NONE) return FAILED.DUMMY;
   const transport = (flags & SA.TRANSPORT) !== 0;
   const packet = transport
-    ? (rebuilt(message, payload, nextHeader, (flags & SA.NATTED) !== 0) ?? FAILED.BAD_INNER)
-    : tunnelled(payload, nextHeader, flags, message);
+    ? (rebuilt(message, payload, next, (flags & SA.NATTED) !== 0) ?? FAILED.BAD_INNER)
+    : tunnelled(payload, next, flags, message);
   if (typeof packet === 'number') return packet;
   clamp(packet, isV4(packet) ? mss4 : mss6);
   return { packet, moved: transport };
+}
+
+function bare({ by, flags }: Context, { bytes, seq, outer, message }: Outside) {
+  if ('mac' in by) return openAh(by.mac, bytes, seq, (flags & SA.ESN) !== 0, outer, message);
+  const { protection, extended } = by;
+  const wrong = fault(protection, bytes);
+  if (wrong !== undefined) return wrong === 'short' ? FAILED.SHORT : FAILED.MISALIGNED;
+  const plain = open(protection, bytes, seq, extended);
+  if (plain === undefined) return FAILED.BAD_ICV;
+  const text = unpad(plain);
+  return text === 'bad-padding' ? FAILED.BAD_PADDING : { payload: text.payload, next: text.nextHeader };
 }
 
 function tunnelled(payload: Uint8Array, next: number, flags: number, message: Int32Array): Uint8Array | number {

@@ -19,9 +19,9 @@ export function describe(messages: Int32Array, i: number, datagram: Datagram, ud
   const words = messages.subarray(i * MESSAGE_WORDS, (i + 1) * MESSAGE_WORDS).fill(0);
   const remote = address(datagram.remote.ip);
   words[MESSAGE.KIND] = (remote.length === 4 ? 4 : 6) | (udp ? KIND_UDP : 0);
-  words[MESSAGE.CLASS] = datagram.class ?? 0;
+  words[MESSAGE.CLASS] = datagram.class ?? datagram.outer?.[1] ?? 0;
   words[MESSAGE.PORT] = udp ? datagram.remote.port : 0;
-  words[MESSAGE.HOPS] = datagram.hops ?? 0;
+  words[MESSAGE.HOPS] = (datagram.hops ?? datagram.outer?.[8] ?? 0) | ((datagram.outer?.length ?? 0) << 8);
   for (const [at, bytes] of [
     [MESSAGE.REMOTE, remote],
     [MESSAGE.LOCAL, address(datagram.local)],

@@ -1,17 +1,18 @@
 // What the twin's lanes know of SAs, by slot: what native/sa.c is to the C ones.
 
-import { protection as registered } from '../../../src/crypto/registry.ts';
+import { integrity, protection as registered } from '../../../src/crypto/registry.ts';
 import type { Protection, ProtectionKeys } from '../../../src/crypto/types.ts';
 import type { Way } from '../../../src/esp/change.ts';
 import { SA } from '../../../src/esp/layout.ts';
 import type { ChildSa } from '../../../src/ike/effects.ts';
+import type { Mac } from './ah.ts';
 import type { Extended } from './frame.ts';
 
 /** One direction. */
 export interface Context {
   readonly spi: number;
-  readonly protection: Protection;
-  readonly extended: Extended;
+  /** ESP, or AH. */
+  readonly by: { readonly protection: Protection; readonly extended: Extended } | { readonly mac: Mac };
   path: Uint8Array;
   flags: number;
   mss4: number;
@@ -36,7 +37,6 @@ export class TwinSas {
   }
 
   place(slot: number, sa: ChildSa, way: Way): void {
-    if (sa.protocol !== 'esp') throw new Error('the twin knows nothing of AH');
     if (this.#pairs.has(slot)) throw new Error(`slot ${slot} is taken`);
     const keys = [sa.inbound, sa.outbound].map((each) => structuredClone(each.keys));
     const [into, out] = [sa.inbound, sa.outbound].map(({ spi }, i) => this.#context(spi, keys[i], way));
@@ -45,8 +45,17 @@ export class TwinSas {
 
   #context(spi: number, keys: ProtectionKeys | undefined, { path, flags, mss4, mss6 }: Way): Context {
     if (!keys) throw new Error('no keys');
-    const extended = (flags & SA.ESN) === 0 ? 'no' : keys.integ === 0 ? 'aad' : 'tail';
-    return { spi, protection: this.#protection(keys), extended, path: path.slice(), flags, mss4, mss6 };
+    return { spi, by: this.#by(keys, flags), path: path.slice(), flags, mss4, mss6 };
+  }
+
+  #by(keys: ProtectionKeys, flags: number): Context['by'] {
+    if ((flags & SA.AH) === 0) {
+      const extended = (flags & SA.ESN) === 0 ? 'no' : keys.integ === 0 ? 'aad' : 'tail';
+      return { protection: this.#protection(keys), extended };
+    }
+    const algorithm = integrity(keys.integ);
+    if (algorithm?.keySize !== keys.integKey.length) throw new Error('no such integrity algorithm');
+    return { mac: { integrity: algorithm, key: keys.integKey } };
   }
 
   in(slot: number): Context | undefined {

@@ -2,12 +2,15 @@
 
 import type { Random } from '../../../src/crypto/types.ts';
 import { GSO, SA } from '../../../src/esp/layout.ts';
+import { sealAh } from './ah.ts';
 import { ECN } from './ecn.ts';
 import { NEXT_IPV4, NEXT_IPV6, seal } from './frame.ts';
 import { classOf, isV4, view } from './ip.ts';
 import { clamp } from './mss.ts';
 import type { Context } from './sas.ts';
 import { segments } from './split.ts';
+
+const LARGEST = 0xffff;
 
 /** What an SA's packet needs of the network beside its path. */
 export interface Sealed {
@@ -28,23 +31,34 @@ export function sealed(
   random: Random,
 ): Sealed[] {
   const whole = packet.slice();
-  if (gso === GSO.NONE || gso === GSO.WHOLE) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
-  return segments(whole, gso, mss).map((each, k) => one(context, each, seq + k, random, gso === GSO.WHOLE));
+  const single = gso === GSO.NONE || gso === GSO.WHOLE;
+  if (single) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
+  return (single ? [whole] : segments(whole, gso, mss))
+    .map((each, k) => one(context, each, seq + k, gso === GSO.WHOLE, random))
+    .filter((each) => each !== undefined);
 }
 
-/** `fragmentable`: outside, whatever its own header says. */
-function one(context: Context, packet: Uint8Array, seq: number, random: Random, fragmentable: boolean): Sealed {
-  const { flags, protection, spi, extended } = context;
+function one(context: Context, packet: Uint8Array, seq: number, together: boolean, random: Random): Sealed | undefined {
+  const { flags, by, spi, path } = context;
   const v4 = isV4(packet);
   const inner = classOf(packet);
   const outer = ((flags & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((flags & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
-  const df = !fragmentable && (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
-  const iv = protection.counterIv ? counter(seq, protection.ivSize) : random(protection.ivSize);
+  // What was put together again may be cut again.
+  const df = !together && (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
   const transport = (flags & SA.TRANSPORT) !== 0;
   const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;
   const next = transport ? (packet[v4 ? 9 : 6] as number) : v4 ? NEXT_IPV4 : NEXT_IPV6;
   const payload = transport ? packet.subarray(header) : packet;
-  return { bytes: seal(protection, spi, seq, iv, payload, next, extended), class: outer, df };
+  let bytes: Uint8Array | undefined;
+  if ('mac' in by) {
+    const extended = (flags & SA.ESN) !== 0;
+    bytes = sealAh(by.mac, { spi, seq, extended, path, class: outer, df }, payload, next);
+  } else {
+    const { protection, extended } = by;
+    const iv = protection.counterIv ? counter(seq, protection.ivSize) : random(protection.ivSize);
+    bytes = seal(protection, spi, seq, iv, payload, next, extended);
+  }
+  return bytes && bytes.length <= LARGEST ? { bytes, class: outer, df } : undefined;
 }
 
 /** The sequence number makes it unique under its key. */
