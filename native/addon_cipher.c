@@ -5,49 +5,21 @@
 #include <string.h>
 #include <time.h>
 
+#include "arguments.h"
 #include "cipher.h"
 
-enum { ARGUMENTS = 6, TEXT_MAX = 65535, PARTS_MAX = 16 };
+enum { TEXT_MAX = 65535, PARTS_MAX = 16 };
 /** What `cipherNew` takes as an Int32Array. */
 enum { OPTION_ENCR, OPTION_KEY_BITS, OPTION_INTEG, OPTION_ESN, OPTION_SEALING, OPTION_PLAIN, OPTIONS };
 
 /** Tells our handles from other externals. */
 static const napi_type_tag CIPHER = {0x6b1f5a0d8e3c4f27, 0x9c2e71d4b05a8f63};
 
-static bool wrong(napi_env env, const char *what) {
-  (void)napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", what);
-  return false;
-}
-
-static bool take(napi_env env, napi_callback_info info, napi_value argv[ARGUMENTS]) {
-  size_t count = ARGUMENTS;
-  return napi_get_cb_info(env, info, &count, argv, NULL, NULL) == napi_ok;
-}
-
-static bool number(napi_env env, napi_value value, uint32_t max, uint32_t *result, const char *what) {
-  double given;
-  if (napi_get_value_double(env, value, &given) != napi_ok) return wrong(env, what);
-  if (!(given >= 0 && given <= (double)max) || floor(given) != given) return wrong(env, what);
-  *result = (uint32_t)given;
+static bool part(napi_env env, napi_value value, struct iovec *result, const char *what) {
+  struct span given;
+  if (!span(env, value, &given, what)) return false;
+  *result = (struct iovec){given.data, given.length};
   return true;
-}
-
-static bool array(napi_env env, napi_value value, napi_typedarray_type wanted, struct iovec *result, const char *what) {
-  // A detached array has no data, but a length of 0 must still have a pointer.
-  static uint8_t nothing[8];
-  bool typed;
-  napi_typedarray_type type;
-  size_t length;
-  void *data;
-  if (napi_is_typedarray(env, value, &typed) != napi_ok || !typed) return wrong(env, what);
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, NULL, NULL) != napi_ok) return false;
-  if (type != wanted || (length > 0 && data == NULL)) return wrong(env, what);
-  *result = (struct iovec){length > 0 ? data : nothing, length};
-  return true;
-}
-
-static bool bytes(napi_env env, napi_value value, struct iovec *result, const char *what) {
-  return array(env, value, napi_uint8_array, result, what);
 }
 
 static bool handle(napi_env env, napi_value value, struct cipher **result) {
@@ -74,19 +46,16 @@ static void on_collected(napi_env env, void *data, void *hint) {
 
 static bool options(napi_env env, napi_value value, struct cipher_keys *keys) {
   const char *what = "options must be an Int32Array of 6";
-  struct iovec given;
-  if (!array(env, value, napi_int32_array, &given, what)) return false;
-  if (given.iov_len != OPTIONS) return wrong(env, what);
-  int32_t words[OPTIONS];
-  memcpy(words, given.iov_base, sizeof words);
+  int32_t *given;
+  if (!words(env, value, OPTIONS, &given, what)) return false;
   for (int i = 0; i < OPTIONS; i++)
-    if (words[i] < 0 || words[i] > UINT16_MAX) return wrong(env, what);
-  keys->encr = (uint16_t)words[OPTION_ENCR];
-  keys->key_bits = (uint16_t)words[OPTION_KEY_BITS];
-  keys->integ = (uint16_t)words[OPTION_INTEG];
-  keys->esn = words[OPTION_ESN] != 0;
-  keys->sealing = words[OPTION_SEALING] != 0;
-  keys->plain = words[OPTION_PLAIN] != 0;
+    if (given[i] < 0 || given[i] > UINT16_MAX) return wrong(env, what);
+  keys->encr = (uint16_t)given[OPTION_ENCR];
+  keys->key_bits = (uint16_t)given[OPTION_KEY_BITS];
+  keys->integ = (uint16_t)given[OPTION_INTEG];
+  keys->esn = given[OPTION_ESN] != 0;
+  keys->sealing = given[OPTION_SEALING] != 0;
+  keys->plain = given[OPTION_PLAIN] != 0;
   return true;
 }
 
@@ -96,8 +65,8 @@ static napi_value cipherNew(napi_env env, napi_callback_info info) {
   struct cipher_keys keys = {0};
   struct iovec encr, integ;
   if (!take(env, info, argv) || !options(env, argv[0], &keys) ||
-      !bytes(env, argv[1], &encr, "encrKey must be a Uint8Array") ||
-      !bytes(env, argv[2], &integ, "integKey must be a Uint8Array"))
+      !part(env, argv[1], &encr, "encrKey must be a Uint8Array") ||
+      !part(env, argv[2], &integ, "integKey must be a Uint8Array"))
     return NULL;
   keys.encr_key = encr.iov_base;
   keys.encr_size = encr.iov_len;
@@ -114,7 +83,7 @@ static napi_value cipherNew(napi_env env, napi_callback_info info) {
 
 static napi_value cipherSizes(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS], result, value;
-  struct cipher *cipher;
+  struct cipher *cipher = NULL;
   if (!take(env, info, argv) || !handle(env, argv[0], &cipher)) return NULL;
   if (napi_create_array_with_length(env, 3, &result) != napi_ok) return NULL;
   const uint8_t sizes[] = {cipher->iv_size, cipher->icv_size, cipher->align};
@@ -161,7 +130,7 @@ static napi_value cipherSeal(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   struct work work;
   if (!take(env, info, argv) || !handle(env, argv[0], &work.cipher) ||
-      !bytes(env, argv[1], &work.packet, "packet must be a Uint8Array") ||
+      !part(env, argv[1], &work.packet, "packet must be a Uint8Array") ||
       !number(env, argv[2], INT32_MAX, &work.offset, "textOffset must be a number") ||
       !length_of(env, argv[3], &work.length) || !sequence(env, argv[4], argv[5], &work.seq) || !fits(env, &work))
     return NULL;
@@ -174,7 +143,7 @@ static napi_value cipherOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   struct work work;
   if (!take(env, info, argv) || !handle(env, argv[0], &work.cipher) ||
-      !bytes(env, argv[1], &work.packet, "packet must be a Uint8Array") || !length_of(env, argv[2], &work.length) ||
+      !part(env, argv[1], &work.packet, "packet must be a Uint8Array") || !length_of(env, argv[2], &work.length) ||
       !sequence(env, argv[3], argv[4], &work.seq))
     return NULL;
   work.offset = ESP_PREFIX + work.cipher->iv_size;
@@ -186,11 +155,11 @@ static napi_value cipherOpen(napi_env env, napi_callback_info info) {
 static napi_value cipherBare(napi_env env, napi_callback_info info) {
   const char *what = "nonce, aad and bytes must be Uint8Arrays that fit";
   napi_value argv[ARGUMENTS];
-  struct cipher *cipher;
+  struct cipher *cipher = NULL;
   struct iovec nonce, aad, text;
   uint32_t length;
-  if (!take(env, info, argv) || !handle(env, argv[0], &cipher) || !bytes(env, argv[1], &nonce, what) ||
-      !bytes(env, argv[2], &aad, what) || !bytes(env, argv[3], &text, what) || !length_of(env, argv[4], &length))
+  if (!take(env, info, argv) || !handle(env, argv[0], &cipher) || !part(env, argv[1], &nonce, what) ||
+      !part(env, argv[2], &aad, what) || !part(env, argv[3], &text, what) || !length_of(env, argv[4], &length))
     return NULL;
   uint8_t whole[12] = {0};
   if (nonce.iov_len > sizeof whole || aad.iov_len > TEXT_MAX || (size_t)length + cipher->icv_size > text.iov_len) {
@@ -218,7 +187,7 @@ static napi_value cipherTime(napi_env env, napi_callback_info info) {
   struct work work;
   uint32_t rounds;
   if (!take(env, info, argv) || !handle(env, argv[0], &work.cipher) ||
-      !bytes(env, argv[1], &work.packet, "packet must be a Uint8Array") || !length_of(env, argv[2], &work.length) ||
+      !part(env, argv[1], &work.packet, "packet must be a Uint8Array") || !length_of(env, argv[2], &work.length) ||
       !number(env, argv[3], INT32_MAX, &rounds, "rounds must be a number"))
     return NULL;
   struct cipher *cipher = work.cipher;
@@ -265,7 +234,7 @@ static bool parts_of(napi_env env, napi_value list, struct iovec parts[PARTS_MAX
   napi_value values[PARTS_MAX];
   if (!elements(env, list, values, count)) return wrong(env, what);
   for (uint32_t i = 0; i < *count; i++)
-    if (!bytes(env, values[i], &parts[i], what)) return false;
+    if (!part(env, values[i], &parts[i], what)) return false;
   return true;
 }
 
@@ -275,8 +244,8 @@ static napi_value macCompute(napi_env env, napi_callback_info info) {
   uint32_t integ, count;
   struct iovec key, parts[PARTS_MAX], icv;
   if (!take(env, info, argv) || !number(env, argv[0], UINT16_MAX, &integ, "integ must be a transform id") ||
-      !parts_of(env, argv[2], parts, &count) || !bytes(env, argv[1], &key, "key must be a Uint8Array") ||
-      !bytes(env, argv[3], &icv, "icv must be a Uint8Array"))
+      !parts_of(env, argv[2], parts, &count) || !part(env, argv[1], &key, "key must be a Uint8Array") ||
+      !part(env, argv[3], &icv, "icv must be a Uint8Array"))
     return NULL;
   if (icv.iov_len < ICV_MAX) {
     wrong(env, "icv must have room for 32 bytes");
@@ -288,20 +257,18 @@ static napi_value macCompute(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, (uint32_t)size, &result) == napi_ok ? result : NULL;
 }
 
-#define METHOD(NAME) {.utf8name = #NAME, .method = NAME, .attributes = napi_enumerable}
-
 bool export_cipher(napi_env env, napi_value exports) {
   const napi_property_descriptor exported[] = {
-    METHOD(cipherNew),
-    METHOD(cipherSizes),
-    METHOD(cipherSeal),
-    METHOD(cipherOpen),
-    METHOD(cipherBare),
-    METHOD(cipherTime),
-    METHOD(cipherFacilities),
-    METHOD(macCompute),
+    METHOD("cipherNew", cipherNew),
+    METHOD("cipherSizes", cipherSizes),
+    METHOD("cipherSeal", cipherSeal),
+    METHOD("cipherOpen", cipherOpen),
+    METHOD("cipherBare", cipherBare),
+    METHOD("cipherTime", cipherTime),
+    METHOD("cipherFacilities", cipherFacilities),
+    METHOD("macCompute", macCompute),
   };
   // The self-test runs now rather than under the first packets.
   (void)cipher_has_vaes();
-  return napi_define_properties(env, exports, sizeof exported / sizeof exported[0], exported) == napi_ok;
+  return define(env, exports, exported, sizeof exported / sizeof exported[0]);
 }
