@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -177,12 +178,22 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/**
- * handle, packet, textLength, rounds: nanoseconds that a packet takes in place. A cipher that opens is given the packet
- * anew each time, which is counted; the packet must open with a sequence number of 1.
- */
+/** In place, in `room`. A cipher that opens gets the packet anew each time, which is counted. NAN: one of them failed. */
+static double time_of(struct cipher *cipher, const void *packet, uint32_t length, uint32_t rounds, uint8_t *room) {
+  size_t size = packet_size(cipher, length);
+  uint8_t *text = room + ESP_PREFIX + cipher->iv_size;
+  memcpy(room, packet, size);
+  bool good = true, seals = cipher->seal(cipher, room, text, length, 1);
+  double start = now();
+  for (uint32_t i = 0; i < rounds && good; i++) {
+    if (!seals) memcpy(room, packet, size);
+    good = seals ? cipher->seal(cipher, room, text, length, i + 2u) : cipher->open(cipher, room, length, 1);
+  }
+  return good ? (now() - start) / rounds : NAN;
+}
+
+/** handle, packet, textLength, rounds: nanoseconds a packet. What is to be opened has a sequence number of 1. */
 static napi_value cipherTime(napi_env env, napi_callback_info info) {
-  static _Thread_local uint8_t room[TEXT_MAX + 64];
   napi_value argv[ARGUMENTS], result;
   struct work work;
   uint32_t rounds;
@@ -190,22 +201,13 @@ static napi_value cipherTime(napi_env env, napi_callback_info info) {
       !part(env, argv[1], &work.packet, "packet must be a Uint8Array") || !length_of(env, argv[2], &work.length) ||
       !number(env, argv[3], INT32_MAX, &rounds, "rounds must be a number"))
     return NULL;
-  struct cipher *cipher = work.cipher;
-  work.offset = ESP_PREFIX + cipher->iv_size;
+  work.offset = ESP_PREFIX + work.cipher->iv_size;
   if (!fits(env, &work)) return NULL;
-  size_t size = packet_size(cipher, work.length);
-  memcpy(room, work.packet.iov_base, size);
-  // One of the two is refused, whatever the bytes are.
-  bool seals = cipher->seal(cipher, room, room + work.offset, work.length, 1);
-  double start = now();
-  bool good = true;
-  for (uint32_t i = 0; i < rounds && good; i++) {
-    if (!seals) memcpy(room, work.packet.iov_base, size);
-    good = seals ? cipher->seal(cipher, room, room + work.offset, work.length, i + 2u)
-                 : cipher->open(cipher, room, work.length, 1);
-  }
-  double each = (now() - start) / rounds;
-  return napi_create_double(env, good ? each : NAN, &result) == napi_ok ? result : NULL;
+  uint8_t *room = malloc(packet_size(work.cipher, work.length));
+  if (room == NULL) return NULL;
+  double each = time_of(work.cipher, work.packet.iov_base, work.length, rounds, room);
+  free(room);
+  return napi_create_double(env, each, &result) == napi_ok ? result : NULL;
 }
 
 static napi_value cipherFacilities(napi_env env, napi_callback_info info) {

@@ -74,7 +74,8 @@ bool cipher_has_vaes(void) {
   return gcm_has_vaes();
 }
 
-bool cipher_run_bare(struct cipher *cipher, const uint8_t nonce[12], const struct iovec *aad, const struct iovec *text) {
+bool cipher_run_bare(struct cipher *cipher, const uint8_t nonce[12], const struct iovec *aad,
+                     const struct iovec *text) {
   struct aead *aead = aead_of(cipher);
   if (aead == NULL) return false;
   uint8_t *bytes = text->iov_base;

@@ -33,7 +33,7 @@ struct cipher {
   void (*release)(struct cipher *cipher);
 };
 
-/** What a cipher is made of; nothing of it is kept. `key_bits` counts where the cipher has several lengths; the key is followed by the salt. */
+/** What a cipher is made of; nothing of it is kept. `key_bits` counts where the cipher has several lengths. */
 struct cipher_keys {
   uint16_t encr;
   uint16_t key_bits;
@@ -42,6 +42,7 @@ struct cipher_keys {
   bool sealing;
   /** OpenSSL even where code of our own is faster: for tests and benches. */
   bool plain;
+  /** The key, and the salt behind it (RFC 4106 §8.1). */
   const uint8_t *encr_key;
   size_t encr_size;
   const uint8_t *integ_key;

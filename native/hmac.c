@@ -1,6 +1,6 @@
 // HMAC (RFC 2104) from two states of the hash, made once per key: after the inner and after the outer padded key.
 // With OpenSSL 3.0 copying them is as fast as HMAC_Init_ex and 30 ns a packet faster than EVP_MAC. SHA256_Update and its
-// like on saved structures would spare another 60 ns of 925 (1400 bytes), but they are deprecated.
+// like on saved structures would spare another 60 ns, of 925 with 1400 bytes; but they are deprecated.
 
 #include <openssl/crypto.h>
 #include <string.h>
