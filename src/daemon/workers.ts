@@ -81,6 +81,11 @@ export class Workers implements Pipelines {
     return this.#threads.map(({ counters }) => counters);
   }
 
+  /** By worker, what it dropped, in the order of `DROPS`. */
+  get drops(): readonly Float64Array[] {
+    return this.#threads.map(({ total }) => total);
+  }
+
   place(slot: number, sa: ChildSa, { path, flags, mss4, mss6 }: Way): void {
     const { keys } = sa.outbound;
     const inbound = sa.inbound.keys;

@@ -7,6 +7,7 @@ import { MAIN } from './espalier.ts';
 import { UML } from './uml.ts';
 
 const PLUGINS = '/usr/lib/ipsec/plugins/libstrongswan-';
+const PYTHON = '/usr/lib/python3/dist-packages/';
 
 const NEEDS = {
   root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
@@ -23,7 +24,8 @@ const NEEDS = {
   libipsec: () => file(`${PLUGINS}kernel-libipsec.so`, 'libcharon-extra-plugins'),
   chapoly: () => file(`${PLUGINS}chapoly.so`, 'libstrongswan-extra-plugins'),
   openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
-  scapy: () => file('/usr/lib/python3/dist-packages/scapy', 'python3-scapy'),
+  scapy: () => file(`${PYTHON}scapy`, 'python3-scapy'),
+  cryptography: () => file(`${PYTHON}cryptography`, 'python3-cryptography'),
   uml: () => file(UML, 'user-mode-linux'),
   modprobe: () => command('modprobe', 'kmod'),
   espalier: () => (existsSync(MAIN) ? undefined : 'the daemon is not built (npm run build)'),
