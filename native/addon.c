@@ -2,13 +2,14 @@
 // What happens per packet returns a negative errno; what is done once throws an Error with code, errno and syscall.
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <unistd.h>
 
 #include "arguments.h"
 #include "cipher.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
-enum { API = 2 };
+enum { API = 3 };
 
 static napi_value udpOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -57,12 +58,20 @@ static bool stream(napi_env env, napi_callback_info info, int *fd, struct span *
   return take(env, info, argv) && descriptor(env, argv[0], fd) && bytes(env, argv[1], given);
 }
 
+static bool netlink(napi_env env, napi_value value, uint32_t *protocol) {
+  static const char *const what = "protocol must be NETLINK_ROUTE or NETLINK_NETFILTER";
+  if (!number(env, value, INT32_MAX, protocol, what)) return false;
+  return *protocol == NETLINK_ROUTE || *protocol == NETLINK_NETFILTER || wrong(env, what);
+}
+
 static napi_value netlinkOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
-  uint32_t groups;
-  if (!take(env, info, argv) || !number(env, argv[0], UINT32_MAX, &groups, "groups must be a bit mask")) return NULL;
+  uint32_t protocol, groups;
+  if (!take(env, info, argv) || !netlink(env, argv[0], &protocol) ||
+      !number(env, argv[1], UINT32_MAX, &groups, "groups must be a bit mask"))
+    return NULL;
   const char *call;
-  int fd = netlink_open(groups, &call);
+  int fd = netlink_open((int)protocol, groups, &call);
   return opened(env, fd, call);
 }
 

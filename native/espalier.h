@@ -53,7 +53,7 @@ int steer_raw(int fd, int version, uint32_t spi_at, uint32_t workers, uint32_t i
 int tun_open(char name[IFNAMSIZ], bool queues, unsigned *uses, const char **call);
 
 // netlink.c
-int netlink_open(uint32_t groups, const char **call);
+int netlink_open(int protocol, uint32_t groups, const char **call);
 int netlink_send(int fd, const void *bytes, size_t size);
 int netlink_receive(int fd, void *bytes, size_t size);
 

@@ -1,4 +1,4 @@
-// A NETLINK_ROUTE socket. What the messages say is TypeScript's business (net/netlink.ts).
+// Netlink sockets: routing's and netfilter's. What the messages say is TypeScript's business (net/netlink.ts).
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -7,10 +7,11 @@
 
 #include "espalier.h"
 
-// `groups` is a bit mask: bit n-1 joins RTNLGRP n.
-int netlink_open(uint32_t groups, const char **call) {
-  *call = "socket(NETLINK_ROUTE)";
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+// `groups` is a bit mask: bit n-1 joins RTNLGRP n or NFNLGRP n.
+int netlink_open(int protocol, uint32_t groups, const char **call) {
+  bool route = protocol == NETLINK_ROUTE;
+  *call = route ? "socket(NETLINK_ROUTE)" : "socket(NETLINK_NETFILTER)";
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd < 0) return -errno;
   // Refusals in words, answers without our request in them, filters that filter: all of it optional (Linux 4.12, 4.20).
   int on = 1;
@@ -18,7 +19,7 @@ int netlink_open(uint32_t groups, const char **call) {
   (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = groups};
-  *call = "bind(NETLINK_ROUTE)";
+  *call = route ? "bind(NETLINK_ROUTE)" : "bind(NETLINK_NETFILTER)";
   if (bind(fd, (struct sockaddr *)&local, sizeof local) != 0) {
     int error = -errno;
     close(fd);

@@ -12,7 +12,7 @@ export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanc
 const DEFAULT_STATE_DIR = '/var/lib/espalier';
 const DEFAULT_TUN = 'esp0';
 
-const FALLBACKS = ['vnet', 'uso', 'udpgso', 'udpgro', 'mmsg', 'raw'];
+const FALLBACKS = ['vnet', 'uso', 'udpgso', 'udpgro', 'mmsg', 'raw', 'nftables'];
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 export const CONTROL = {
@@ -60,7 +60,7 @@ export const DAEMON = {
   'io-without': {
     type: 'string',
     requiresArg: true,
-    describe: `forces fallbacks of the data path: a list of ${FALLBACKS.join(',')}`,
+    describe: `forces fallbacks: a list of ${FALLBACKS.join(',')}`,
     coerce: once('io-without', fallbacks),
   },
   'log-level': {

@@ -8,6 +8,7 @@ import { ConfigError, formatWarning } from '../config/error.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { USE, USE_ALL } from '../esp/layout.ts';
 import { SystemError } from '../net/error.ts';
+import type { GuardNews } from '../net/guards.ts';
 import { MainMailbox } from '../net/lane.ts';
 import { openRaw } from '../net/raw.ts';
 import { openHost, openRoutes } from '../net/route.ts';
@@ -136,13 +137,13 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
   };
   try {
     const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
-    const without = facilities(options.ioWithout);
+    const allowed = facilities(options.ioWithout);
     const ike = kept(openUdp(options.port, { mark: MARK }));
-    const nat = kept(openGroup(options.natPort, { mark: MARK, workers, uses: without.uses }));
-    const raw = without.raw ? undefined : rawSockets(log, workers);
+    const nat = kept(openGroup(options.natPort, { mark: MARK, workers, uses: allowed.uses }));
+    const raw = allowed.raw ? rawSockets(log, workers) : undefined;
     if (raw) kept(raw);
     const tun = kept(openTun(options.tun, { mtu: TUN_MTU, workers, uses: nat.uses }));
-    const routes = kept(openRoutes(tun, { mark: MARK }));
+    const routes = kept(openRoutes(tun, { mark: MARK, nftables: allowed.nftables, onNews: (news) => tell(log, news) }));
     const pipelines = new Workers({
       uses: tun.uses,
       fds: Array.from({ length: workers }, (_, n) => [
@@ -178,10 +179,20 @@ const FACILITIES: Readonly<Record<string, number>> = {
 };
 
 /** What is left when some are forbidden. */
-function facilities(list: string | undefined): { readonly uses: number; readonly raw: boolean } {
+function facilities(list: string | undefined) {
   const without = list?.split(',') ?? [];
   const uses = without.reduce((left, name) => left & ~(FACILITIES[name] ?? 0), USE_ALL);
-  return { uses, raw: without.includes('raw') };
+  return { uses, raw: !without.includes('raw'), nftables: !without.includes('nftables') };
+}
+
+function tell(log: Logger, news: GuardNews): void {
+  if (news.kind === 'restored') {
+    log.warn({ event: 'guards-restored' }, 'somebody deleted the table espalier of nf_tables; it is back');
+    return;
+  }
+  const { syscall, code, message } = news.error;
+  const cost = 'each protected network slows every packet down a little';
+  log.warn({ event: 'no-nftables', syscall, code }, `guards are rules of routing, and ${cost}: ${message}`);
 }
 
 function rawSockets(log: Logger, workers: number) {

@@ -12,6 +12,7 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const EPROTONOSUPPORT = 93;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
@@ -36,6 +37,10 @@ export class SystemError extends Error {
     this.code = code;
     this.hint = hint;
   }
+}
+
+export function failedWith(error: unknown, ...numbers: readonly number[]): error is SystemError {
+  return error instanceof SystemError && numbers.includes(error.errno);
 }
 
 /** Runs a call of the addon; the error that it throws comes out as a `SystemError` with a hint by errno. */

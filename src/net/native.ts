@@ -63,7 +63,8 @@ export interface Addon extends CipherAddon, LaneAddon {
   udpPort(fd: number): number;
   udpReceive(fd: number, bytes: Uint8Array, path: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, path: Uint8Array): number;
-  netlinkOpen(groups: number): number;
+  /** `protocol` is that of routing or that of netfilter; bit n-1 of `groups` joins the multicast group n. */
+  netlinkOpen(protocol: number, groups: number): number;
   netlinkSend(fd: number, bytes: Uint8Array): number;
   netlinkReceive(fd: number, bytes: Uint8Array): number;
   close(fd: number): number;
@@ -120,7 +121,7 @@ export interface LaneAddon {
   mailboxTake(index: number, path: Uint8Array, bytes: Uint8Array): number;
 }
 
-const API = 2;
+const API = 3;
 
 let loaded: Addon | undefined;
 

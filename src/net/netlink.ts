@@ -1,10 +1,14 @@
-// Netlink messages as bytes: header, attributes, answers (linux/netlink.h). Everything is in the host's byte order.
+// Netlink messages as bytes: header, attributes, answers (linux/netlink.h). Everything is in the host's byte order, but
+// for the numbers in netfilter's attributes.
 
 import { endianness } from 'node:os';
 import { WireError } from '../bytes/error.ts';
 import { SystemError } from './error.ts';
 
 const LITTLE = endianness() === 'LE';
+
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
@@ -14,6 +18,7 @@ export const NLM_F_ACK = 0x4;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
 export const NLM_F_DUMP = 0x300;
 /** The table changed while it was dumped: what came may be incomplete. */
 export const NLM_F_DUMP_INTR = 0x10;
@@ -111,6 +116,13 @@ export function u8(type: number, value: number): Attribute {
 export function u32(type: number, value: number): Attribute {
   const bytes = new Uint8Array(4);
   viewOf(bytes).setUint32(0, value, LITTLE);
+  return { type, value: bytes };
+}
+
+/** In network order; a negative number is taken for what it is in 32 bits. */
+export function be32(type: number, value: number): Attribute {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value);
   return { type, value: bytes };
 }
 

@@ -1,27 +1,9 @@
-// Routes and rules of our own (ARCHITECTURE §4), and what the host says about its addresses. With priority 220:
-//
-//   218: iif TUN goto 220             what comes out of the tunnel is not suspect
-//   218: iif lo goto 220              nor what this host sends itself
-//   218: from LOCAL goto 220          nor a local network inside a guarded one
-//   219: from SUBNET blackhole        anything else that claims to come from a protected subnet
-//   220: not fwmark MARK lookup 220   our own sockets' packets never take a tunnel
-//
-// A `goto` leads to the table rather than past it: a packet out of one tunnel may be for another one.
+// Routes of our own, and the rules that lead to them (ARCHITECTURE §4), and what the host says about its addresses.
 
 import { formatIp, formatPrefix, type Ip, type Prefix, parseIp, prefixRange } from '../bytes/ip.ts';
-import {
-  EAFNOSUPPORT,
-  EBUSY,
-  EHOSTUNREACH,
-  EINVAL,
-  ENETUNREACH,
-  ENODEV,
-  ENOENT,
-  EOPNOTSUPP,
-  ESRCH,
-  SystemError,
-} from './error.ts';
-import { dumpAddresses, linkAt, linkNamed, readAddress, readLink } from './link.ts';
+import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, failedWith } from './error.ts';
+import { type GuardNews, type Guards, openGuards } from './guards.ts';
+import { dumpAddresses, linkAt, readAddress, readLink } from './link.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -30,38 +12,36 @@ import {
   deleteRoute,
   deleteRule,
   dumpRoutes,
-  dumpRules,
   type Family,
-  familyOf,
   type Request,
   type Route,
   type Rule,
   readRoute,
-  readRule,
   routeTo,
 } from './rtnetlink.ts';
 import { Rtnl, withRtnl } from './rtnl.ts';
+import { PROTOCOL, Rules } from './rules.ts';
 import type { Host, Routes, Tun } from './types.ts';
-
-/** Who we are in the `proto` column of routes and rules: what carries it and was not made by us is a leftover. */
-const PROTOCOL = 220;
 
 /** What a path is taken to carry while there is no route to it. */
 const ETHERNET = 1500;
 
 export interface RouteOptions {
   readonly table?: number;
-  /** Of the rule that leads to the table; the guards use the two numbers before it. */
+  /** Of the rule that leads to the table; the two numbers before it are ours, too. */
   readonly priority?: number;
   readonly mark: number;
+  /** False keeps the guards out of nf_tables. */
+  readonly nftables?: boolean;
+  readonly onNews?: (news: GuardNews) => void;
 }
 
 /** Removes what a dead predecessor left, and installs the rules that are always there. */
-export function openRoutes(tun: Tun, { table = 220, priority = 220, mark }: RouteOptions): Routes {
+export function openRoutes(tun: Tun, options: RouteOptions): Routes {
   const rtnl = new Rtnl();
-  const routes = new Table(rtnl, tun, table, priority);
+  const routes = new Table(rtnl, tun, options);
   try {
-    routes.open(mark);
+    routes.open(options);
   } catch (error) {
     routes.close();
     throw error;
@@ -71,7 +51,7 @@ export function openRoutes(tun: Tun, { table = 220, priority = 220, mark }: Rout
 
 /** How to take back what was installed, and how often it was asked for. */
 interface Entry {
-  readonly undo: readonly Request[];
+  readonly undo: readonly (() => void)[];
   uses: number;
 }
 
@@ -79,34 +59,30 @@ class Table implements Routes {
   readonly #rtnl: Rtnl;
   readonly #tun: Tun;
   readonly #table: number;
-  readonly #priority: number;
+  readonly #rules: Rules;
   readonly #entries = new Map<string, Entry>();
+  #guards: Guards | undefined;
   #closed = false;
 
-  constructor(rtnl: Rtnl, tun: Tun, table: number, priority: number) {
+  constructor(rtnl: Rtnl, tun: Tun, { table = 220, priority = 220 }: RouteOptions) {
     this.#rtnl = rtnl;
     this.#tun = tun;
     this.#table = table;
-    this.#priority = priority;
+    this.#rules = new Rules(rtnl, priority);
   }
 
-  open(mark: number): void {
-    for (const family of [AF_INET, AF_INET6] as const) {
-      if (!this.#sweep(family)) continue;
-      const lookup = this.#rule(family, this.#priority, { type: 'table', table: this.#table });
-      this.#install(`open ${family}`, [
-        byRule({ ...lookup, mark: { value: mark, mask: 0xffffffff, not: true } }),
-        byRule({ ...this.#pass(family), iif: this.#tun.name }),
-        // Output is seen as coming in from `lo`.
-        byRule({ ...this.#pass(family), iif: 'lo' }),
-      ]);
+  open({ mark, nftables = true, onNews = () => {} }: RouteOptions): void {
+    const families = ([AF_INET, AF_INET6] as const).filter((family) => this.#sweep(family));
+    const rules = this.#rules;
+    for (const family of families) {
+      const pass = rules.passFrom(family, this.#tun.name);
+      this.#install(`open ${family}`, [this.#rule(rules.lookup(family, this.#table, mark)), this.#rule(pass)]);
     }
+    this.#guards = openGuards({ rtnl: this.#rtnl, rules, index: this.#tun.index, families, nftables, onNews });
   }
 
   add(destination: Prefix, source: Ip | undefined, mtu: number): void {
-    const route = this.#through(destination, source);
-    const { unmake } = byRoute(route);
-    this.#install(`route ${key(destination)}`, [{ make: addRoute({ ...route, mtu }), unmake }]);
+    this.#install(`route ${key(destination)}`, [this.#route({ ...this.#through(destination, source), mtu })]);
   }
 
   resize(destination: Prefix, source: Ip | undefined, mtu: number): void {
@@ -121,8 +97,8 @@ class Table implements Routes {
   guard(source: Prefix): void {
     // Everything there is would be suspect, the other networks of this host first of all.
     if (source.length === 0) return;
-    const rule = this.#rule(familyOf(source.address), this.#priority - 1, { type: 'blackhole' });
-    this.#install(`guard ${key(source)}`, [byRule({ ...rule, source })]);
+    const change = { make: () => this.#guards?.guard(source), unmake: () => this.#guards?.unguard(source) };
+    this.#install(`guard ${key(source)}`, [change]);
   }
 
   unguard(source: Prefix): void {
@@ -130,10 +106,8 @@ class Table implements Routes {
   }
 
   exempt(local: Prefix): void {
-    this.#install(`exempt ${key(local)}`, [
-      byRoute({ ...this.#route(local), type: 'throw' }),
-      byRule({ ...this.#pass(familyOf(local.address)), source: local }),
-    ]);
+    const change = { make: () => this.#guards?.exempt(local), unmake: () => this.#guards?.unexempt(local) };
+    this.#install(`exempt ${key(local)}`, [this.#route({ ...this.#to(local), type: 'throw' }), change]);
   }
 
   unexempt(local: Prefix): void {
@@ -143,8 +117,9 @@ class Table implements Routes {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Newest first: the guards go before the rules that keep them off our own packets.
-    for (const { undo } of [...this.#entries.values()].reverse()) this.#undo(undo);
+    // All of them at once, which leaves nothing to do for the entries that are theirs.
+    this.#guards?.close();
+    for (const { undo } of [...this.#entries.values()].reverse()) run(undo);
     this.#entries.clear();
     this.#rtnl.close();
   }
@@ -155,14 +130,14 @@ class Table implements Routes {
       entry.uses++;
       return;
     }
-    const undo: Request[] = [];
+    const undo: (() => void)[] = [];
     try {
       for (const { make, unmake } of changes) {
-        this.#rtnl.change(make);
+        make();
         undo.unshift(unmake);
       }
     } catch (error) {
-      this.#undo(undo);
+      run(undo);
       throw error;
     }
     this.#entries.set(name, { undo, uses: 1 });
@@ -172,31 +147,17 @@ class Table implements Routes {
     const entry = this.#entries.get(name);
     if (!entry || --entry.uses > 0) return;
     this.#entries.delete(name);
-    this.#undo(entry.undo);
-  }
-
-  /** What somebody else has removed already, or what went with the device, is gone: that was the purpose. */
-  #undo(requests: readonly Request[]): void {
-    for (const request of requests) {
-      try {
-        this.#rtnl.change(request);
-      } catch (error) {
-        if (!failedWith(error, ESRCH, ENOENT, ENODEV)) throw error;
-      }
-    }
+    run(entry.undo);
   }
 
   /** False when the host does not have this family. */
   #sweep(family: Family): boolean {
     try {
-      this.#refuseLiving(family);
-      for (const message of this.#rtnl.dump(dumpRules(family))) {
-        const rule = readRule(message);
-        if (rule && this.#isOurs(rule)) this.#undo([deleteRule(rule)]);
-      }
+      this.#rules.refuseLiving(family, this.#tun.name);
+      this.#rules.sweep(family);
       for (const message of this.#rtnl.dump(dumpRoutes(family, this.#table))) {
         const route = readRoute(message);
-        if (route?.table === this.#table && route.protocol === PROTOCOL) this.#undo([deleteRoute(route)]);
+        if (route?.table === this.#table && route.protocol === PROTOCOL) this.#rtnl.withdraw(deleteRoute(route));
       }
       return true;
     } catch (error) {
@@ -207,71 +168,41 @@ class Table implements Routes {
     }
   }
 
-  /** A device of our kind goes with its process: a rule for one that exists belongs to a daemon that runs. */
-  #refuseLiving(family: Family): void {
-    for (const message of this.#rtnl.dump(dumpRules(family))) {
-      const rule = readRule(message);
-      const { iif } = rule ?? {};
-      if (!rule || !this.#isOurs(rule) || iif === undefined || iif === 'lo' || iif === this.#tun.name) continue;
-      if (!this.#exists(iif)) continue;
-      const hint = `another Espalier runs here, with the device ${iif}; one network namespace has room for one`;
-      throw new SystemError('rules', EBUSY, hint);
-    }
+  #rule(rule: Rule): Change {
+    return this.#change(addRule(rule), deleteRule(rule));
   }
 
-  #exists(name: string): boolean {
-    try {
-      this.#rtnl.query(linkNamed(name));
-      return true;
-    } catch (error) {
-      if (failedWith(error, ENODEV)) return false;
-      throw error;
-    }
+  #route(route: Route): Change {
+    return this.#change(addRoute(route), deleteRoute(route));
   }
 
-  #isOurs({ protocol, priority }: Rule): boolean {
-    return protocol === PROTOCOL && priority <= this.#priority && priority >= this.#priority - 2;
-  }
-
-  #rule(family: Family, priority: number, action: Rule['action']): Rule {
-    return { family, priority, protocol: PROTOCOL, source: undefined, iif: undefined, mark: undefined, action };
-  }
-
-  #pass(family: Family): Rule {
-    return this.#rule(family, this.#priority - 2, { type: 'goto', priority: this.#priority });
+  #change(make: Request, unmake: Request): Change {
+    return { make: () => this.#rtnl.change(make), unmake: () => this.#rtnl.withdraw(unmake) };
   }
 
   #through(destination: Prefix, source: Ip | undefined): Route {
     const address = source === undefined ? undefined : parseIp(source);
-    return { ...this.#route(destination), oif: this.#tun.index, source: address };
+    return { ...this.#to(destination), oif: this.#tun.index, source: address };
   }
 
-  #route(destination: Prefix): Route {
+  #to(destination: Prefix): Route {
     const common = { table: this.#table, protocol: PROTOCOL, type: 'unicast', metric: undefined } as const;
     return { ...common, destination, oif: undefined, source: undefined };
   }
 }
 
 interface Change {
-  readonly make: Request;
-  readonly unmake: Request;
+  readonly make: () => void;
+  readonly unmake: () => void;
 }
 
-function byRule(rule: Rule): Change {
-  return { make: addRule(rule), unmake: deleteRule(rule) };
-}
-
-function byRoute(route: Route): Change {
-  return { make: addRoute(route), unmake: deleteRoute(route) };
+function run(changes: readonly (() => void)[]): void {
+  for (const change of changes) change();
 }
 
 /** Host bits make no difference. */
 function key(prefix: Prefix): string {
   return formatPrefix({ address: prefixRange(prefix).start, length: prefix.length });
-}
-
-function failedWith(error: unknown, ...numbers: readonly number[]): boolean {
-  return error instanceof SystemError && numbers.includes(error.errno);
 }
 
 /** `mark` is that of our sockets: their packets are routed by the host's own tables. */

@@ -1,12 +1,13 @@
 // A conversation with the kernel's routing: one request at a time, answered before the call returns.
 
-import { EAGAIN, EPERM, SystemError, system } from './error.ts';
+import { EAGAIN, ENODEV, ENOENT, EPERM, ESRCH, failedWith, SystemError, system } from './error.ts';
 import { addon } from './native.ts';
 import {
   decode,
   decodeError,
   encode,
   type Message,
+  NETLINK_ROUTE,
   NLM_F_ACK,
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
@@ -21,13 +22,22 @@ const BUFFER = 65_536;
 const TRIES = 8;
 
 export class Rtnl {
-  readonly #fd = system(() => addon().netlinkOpen(0));
+  readonly #fd = system(() => addon().netlinkOpen(NETLINK_ROUTE, 0));
   readonly #buffer = new Uint8Array(BUFFER);
   #seq = 0;
 
   /** For requests that change something; throws what the kernel answers. */
   change(request: Request): void {
     this.#ask(request);
+  }
+
+  /** What somebody else has removed already, or what went with the device, is gone: that was the purpose. */
+  withdraw(request: Request): void {
+    try {
+      this.change(request);
+    } catch (error) {
+      if (!failedWith(error, ESRCH, ENOENT, ENODEV)) throw error;
+    }
   }
 
   /** The one message that answers `request`. */
@@ -61,7 +71,7 @@ export class Rtnl {
         if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           const error = decodeError(message, name);
-          if (error) throw error.errno === EPERM ? new SystemError(name, EPERM, 'CAP_NET_ADMIN is needed') : error;
+          if (error) throw refusal(error);
           return { messages, interrupted };
         }
         messages.push(message);
@@ -71,9 +81,13 @@ export class Rtnl {
   }
 }
 
-function check(name: string, result: number): number {
+export function check(name: string, result: number): number {
   if (result < 0) throw new SystemError(name, -result, result === -EAGAIN ? 'the kernel did not answer' : '');
   return result;
+}
+
+export function refusal(error: SystemError): SystemError {
+  return error.errno === EPERM ? new SystemError(error.syscall, EPERM, 'CAP_NET_ADMIN is needed') : error;
 }
 
 /** For a single conversation. */

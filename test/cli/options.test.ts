@@ -49,7 +49,7 @@ test('what the daemon cannot honour ends with exit code 2 before anything is sta
     [['--workers', 'many'], /--workers: "many" is not a number of threads/],
     [['--tun', 'a-name-too-long-x'], /cannot be the name of a device/],
     [['--tun', 'a/b'], /cannot be the name of a device/],
-    [['--io-without', 'vnet,tcp'], /"tcp" is none of vnet, uso, udpgso, udpgro, mmsg, raw/],
+    [['--io-without', 'vnet,tcp'], /"tcp" is none of vnet, uso, udpgso, udpgro, mmsg, raw, nftables/],
     [['--log-level', 'loud'], /loud/],
     [['--port', '0'], /"0" is not a UDP port/],
     [['--port', '65536'], /not a UDP port/],

@@ -42,6 +42,8 @@ test('wrong types are TypeErrors', () => {
   assert.throws(() => call('udpReceive', 1, new Uint8Array(9), new Uint8Array(PATH_SIZE - 1)), TypeError);
   assert.throws(() => call('udpReceive', 1, new Uint16Array(9), new Uint8Array(PATH_SIZE)), TypeError);
   assert.throws(() => call('tunOpen', 'a-name-too-long-'), TypeError);
+  assert.throws(() => call('netlinkOpen', 16, 0), TypeError);
+  assert.throws(() => call('netlinkOpen', 0, 2 ** 32), TypeError);
   assert.throws(() => call('pollStart', 1, {}), TypeError);
   assert.throws(() => call('pollStop', {}), TypeError);
 });

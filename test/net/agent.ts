@@ -3,7 +3,7 @@
 
 import { createInterface } from 'node:readline';
 import { hex, unhex } from '../../src/bytes/bytes.ts';
-import { formatSocketAddress, parsePrefix, type SocketAddress } from '../../src/bytes/ip.ts';
+import { formatSocketAddress, type Prefix, parsePrefix, type SocketAddress } from '../../src/bytes/ip.ts';
 import { SOURCE, USE_ALL } from '../../src/esp/layout.ts';
 import { SystemError } from '../../src/net/error.ts';
 import { addon, Path } from '../../src/net/native.ts';
@@ -88,7 +88,11 @@ function run({ op, text, number }: Request): unknown {
       ends.use(SOURCE.TUN, -1);
       return present(tun).close();
     case 'routes':
-      routes = openRoutes(present(tun), { mark: present(number.mark) });
+      routes = openRoutes(present(tun), {
+        mark: present(number.mark),
+        nftables: text.guards !== 'rules',
+        onNews: ({ kind }) => say({ on: 'guards', hex: '', from: kind, to: '' }),
+      });
       return undefined;
     case 'route':
       return present(routes).add(prefix(), text.source, number.mtu ?? 1400);
@@ -98,6 +102,9 @@ function run({ op, text, number }: Request): unknown {
       return present(routes).guard(prefix());
     case 'unguard':
       return present(routes).unguard(prefix());
+    case 'guard-many':
+      for (let i = 0; i < present(number.count); i++) present(routes).guard(nth(prefix(), i));
+      return undefined;
     case 'exempt':
       return present(routes).exempt(prefix());
     case 'unexempt':
@@ -111,6 +118,16 @@ function run({ op, text, number }: Request): unknown {
     default:
       throw new Error(`no operation ${op}`);
   }
+}
+
+/** The prefix of the same length that comes so many after this one; whole bytes only. */
+function nth({ address, length }: Prefix, count: number): Prefix {
+  const next = address.slice();
+  for (let i = length / 8 - 1, carry = count; carry > 0; carry >>= 8) {
+    carry += next[i] as number;
+    next[i--] = carry;
+  }
+  return { address: next, length };
 }
 
 function present<T>(value: T | undefined): T {
