@@ -39,14 +39,6 @@ static napi_value with_count(napi_env env, napi_callback_info info, int max, voi
   return NULL;
 }
 
-/** A thread that is terminated does not say goodbye. */
-static void on_end(void *data) {
-  (void)data;
-  if (current == NULL) return;
-  lane_stop(current);
-  current = NULL;
-}
-
 /** Config, then the memory: tx, rx, out, in, messages, counters. */
 static napi_value laneStart(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS], kept;
