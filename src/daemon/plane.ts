@@ -316,6 +316,9 @@ export class Plane {
     switch (event.kind) {
       case 'removed':
         return this.#left(event.slot, worker);
+      case 'device-gone':
+        // Told to whoever runs the threads.
+        return;
       case 'too-big':
         return this.#tooBig(event.id, event.mtu);
       case 'moved': {

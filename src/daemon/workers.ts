@@ -9,6 +9,7 @@ import { dropMemory } from '../esp/drop.ts';
 import { COUNTERS } from '../esp/layout.ts';
 import { sharedState } from '../esp/slots.ts';
 import type { ChildSa } from '../ike/effects.ts';
+import { SystemError } from '../net/error.ts';
 import { Bell, forwardTo } from '../net/lane.ts';
 import { addon } from '../net/native.ts';
 import type { Pipelines } from './plane.ts';
@@ -43,6 +44,7 @@ const STUCK_AFTER = 5000;
 const DEATHS = 5;
 const MINUTE = 60_000;
 const NOTHING = new Uint8Array(0);
+const DEVICE_GONE = 'the TUN device is gone';
 
 export class Workers implements Pipelines {
   readonly workers: number;
@@ -182,7 +184,10 @@ export class Workers implements Pipelines {
     worker.on('exit', () => {
       if (!this.#closing) this.#died(index, fault);
     });
-    port1.on('message', (event: SaEvent) => this.onEvent(event, index));
+    port1.on('message', (event: SaEvent) => {
+      if (event.kind === 'device-gone') this.#plan.onHopeless(new SystemError('read', event.errno, DEVICE_GONE));
+      else this.onEvent(event, index);
+    });
     return { worker, port: port1 };
   }
 

@@ -72,6 +72,8 @@ export type SaEvent =
   | { readonly kind: 'too-big'; readonly session: SessionId; readonly id: number; readonly mtu: number }
   /** The slot is free of traffic: its keys may go. */
   | { readonly kind: 'removed'; readonly slot: number }
+  /** Somebody deleted the TUN device: nothing that is protected can pass any more. */
+  | { readonly kind: 'device-gone'; readonly errno: number }
   /** A bug, met with a batch that is lost. */
   | { readonly kind: 'bug'; readonly text: string };
 

@@ -61,6 +61,7 @@ export class Pipeline {
   readonly #fragments: Fragments;
   readonly #emit: (event: SaEvent) => void;
   #now: Millis = 0;
+  #gone = false;
 
   constructor({ lane, worker, shared, total, seed, events, changes }: PipelineOptions) {
     this.#lane = lane;
@@ -104,7 +105,7 @@ export class Pipeline {
       this.#incoming(lane.receive(source, source <= SOURCE.UDP6 ? RECEIVE : RAW_RECEIVE) & COUNT);
     }
     if ((ready & (1 << SOURCE.EVENT)) !== 0) this.#collect();
-    if ((ready & (1 << SOURCE.TUN)) !== 0) this.#outgoing(lane.read(READ, READ_BYTES) & COUNT, false);
+    if ((ready & (1 << SOURCE.TUN)) !== 0) this.#read();
     if ((ready & READY_ERRORS) !== 0) this.#errors.take(lane.memory.errors, lane.errors(), now);
   }
 
@@ -114,6 +115,14 @@ export class Pipeline {
     this.#lane.open(count);
     this.#inbound.accept(count, this.#now);
     this.#lane.deliver(count);
+  }
+
+  #read(): void {
+    const count = this.#lane.read(READ, READ_BYTES);
+    if (count >= 0) return this.#outgoing(count & COUNT, false);
+    // It stays readable for ever; who hears of it ends the daemon.
+    if (!this.#gone) this.#emit({ kind: 'device-gone', errno: -count });
+    this.#gone = true;
   }
 
   #outgoing(count: number, handed: boolean): void {
