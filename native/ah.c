@@ -58,9 +58,11 @@ void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payl
              uint8_t class, bool df) {
   bool v4 = sa->path.version == 4;
   size_t ah_size = header_size(sa), outer = v4 ? IPV4_HEADER : 0, total = outer + ah_size + size;
-  if (total > 65535) return;
-  uint8_t *ip = sender_room(lane, sa, total, class, df);
-  if (ip == NULL) return;
+  uint8_t *ip = total > 65535 ? NULL : sender_room(lane, sa, total, class, df);
+  if (ip == NULL) {
+    tally(lane, COUNT_SEAL_FAILURES, 1);
+    return;
+  }
   uint8_t muted[IPV6_HEADER], *ah = ip + outer, icv[ICV_MAX];
   if (v4) {
     // Ids need not be unique where nothing is fragmented (RFC 6864 §4.1); none may be zero, which the kernel replaces.
@@ -80,6 +82,8 @@ void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payl
   if (compute(sa, muted, v4 ? IPV4_HEADER : IPV6_HEADER, ah, ah_size, ah + ah_size, size, seq, icv)) {
     memcpy(ah + FIXED, icv, mac_size(sa->mac));
   } else {
+    // Without an ICV nothing of the packet goes out.
+    memset(ah + ah_size, 0, size);
     tally(lane, COUNT_SEAL_FAILURES, 1);
   }
 }

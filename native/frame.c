@@ -7,7 +7,7 @@
 
 enum { ESP_HEADER = 8, TRAILER = 2, PAD_MAX = 32 };
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59 };
-enum { ECN = 3, ECN_CE = 3 };
+enum { ECN = 3, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3 };
 
 uint8_t class_of(const uint8_t *packet) {
   return packet[0] >> 4 == 4 ? packet[1] : (uint8_t)((packet[0] & 15) << 4 | packet[1] >> 4);
@@ -16,6 +16,7 @@ uint8_t class_of(const uint8_t *packet) {
 /** DSCP and ECN of the outer header (RFC 4301 §5.1.2, RFC 6040 §4.1). */
 static uint8_t outer_class(const struct sa *sa, const uint8_t *packet) {
   uint8_t inner = class_of(packet), outer = 0;
+  if (sa->flags & SA_TRANSPORT) return inner;
   if (sa->flags & SA_COPY_DSCP_OUT) outer |= inner & (uint8_t)~ECN;
   if (sa->flags & SA_COPY_ECN) outer |= inner & ECN;
   return outer;
@@ -23,7 +24,7 @@ static uint8_t outer_class(const struct sa *sa, const uint8_t *packet) {
 
 /** Whether routers on the way may cut the outer packet (RFC 4301 §8.1). */
 static bool outer_df(const struct sa *sa, const uint8_t *packet) {
-  if ((sa->flags & SA_COPY_DF) == 0) return false;
+  if ((sa->flags & (SA_COPY_DF | SA_TRANSPORT)) == 0) return false;
   return packet[0] >> 4 == 6 || (packet[6] & 0x40) != 0;
 }
 
@@ -39,7 +40,10 @@ void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *p
   uint8_t next = packet[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
   if (sa->flags & SA_TRANSPORT) {
     size_t header = header_of(packet);
-    if (header >= length) return;
+    if (header >= length) {
+      tally(lane, COUNT_SEAL_FAILURES, 1);
+      return;
+    }
     next = packet[0] >> 4 == 4 ? packet[9] : packet[6];
     packet += header;
     length -= header;
@@ -52,7 +56,10 @@ void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *p
   size_t align = cipher->align;
   size_t pad = (align - (length + TRAILER) % align) % align, text = length + pad + TRAILER;
   uint8_t *esp = sender_room(lane, sa, ESP_HEADER + cipher->iv_size + text + cipher->icv_size, class, df);
-  if (esp == NULL) return;
+  if (esp == NULL) {
+    tally(lane, COUNT_SEAL_FAILURES, 1);
+    return;
+  }
   put32(esp, sa->spi);
   put32(esp + 4, (uint32_t)seq);
   uint8_t saved[PAD_MAX], *end = packet + length;
@@ -76,11 +83,19 @@ static bool padding_is_good(const uint8_t *text, size_t end, size_t pad) {
 
 /** RFC 6040 §4.2 for what the outer header says; false where the packet must be dropped. */
 static bool combine_ecn(uint8_t *packet, uint8_t outer) {
-  if ((outer & ECN) != ECN_CE) return true;
   uint8_t inner = class_of(packet);
-  if ((inner & ECN) == 0) return false;
-  set_class(packet, inner | ECN_CE);
-  return true;
+  switch (outer & ECN) {
+    case ECN_CE:
+      if ((inner & ECN) == 0) return false;
+      set_class(packet, inner | ECN_CE);
+      return true;
+    case ECN_ECT1:
+      // RFC 6040 §4.2: the one change among the two that is not lost.
+      if ((inner & ECN) == ECN_ECT0) set_class(packet, (uint8_t)((inner & ~ECN) | ECN_ECT1));
+      return true;
+    default:
+      return true;
+  }
 }
 
 int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size, uint8_t next) {

@@ -63,7 +63,8 @@ int lane_wait(struct lane *lane, int timeout) {
   for (int i = 0; i < count; i++) {
     enum source source = events[i].data.u32;
     if (events[i].events & (EPOLLIN | EPOLLHUP)) ready |= 1 << source;
-    if (events[i].events & EPOLLERR) ready |= source == SOURCE_TUN ? 1 << SOURCE_TUN : READY_ERRORS;
+    // What the socket itself reports besides is taken off it by the next receive.
+    if (events[i].events & EPOLLERR) ready |= 1 << source | (source == SOURCE_TUN ? 0 : READY_ERRORS);
   }
   if (ready & 1 << SOURCE_EVENT) {
     uint64_t rung;

@@ -80,7 +80,7 @@ enum counter {
 };
 
 /** What a packet from the TUN device is, in OUT_GSO. */
-enum { GSO_NONE, GSO_TCP, GSO_UDP, GSO_WHOLE };
+enum { GSO_NONE, GSO_TCP, GSO_UDP, GSO_KIND, GSO_WHOLE };
 #ifdef VIRTIO_NET_HDR_GSO_UDP_L4
 enum { GSO_UDP_L4 = VIRTIO_NET_HDR_GSO_UDP_L4 };
 #else
@@ -160,6 +160,8 @@ struct sender {
   struct outgoing messages[OUTGOING_MAX];
   /** Whether the socket sets DF now; -1 when not known. */
   int df[SOURCES];
+  /** How often this flush may still wait for a full socket. */
+  int patience;
 };
 
 /** A super-packet that grows. */

@@ -27,6 +27,8 @@ union control {
 };
 _Static_assert(sizeof(struct in6_pktinfo) >= sizeof(struct in_pktinfo), "one buffer serves both families");
 
+enum { SEND_BUFFER = 4 << 20 };
+
 static int set(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value);
 }
@@ -34,6 +36,8 @@ static int set(int fd, int level, int name, int value) {
 // Beyond the sysctl's limit with CAP_NET_ADMIN, up to it without. A small buffer is no reason to fail.
 static void enlarge(int fd, int bytes) {
   if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0) (void)set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+  // What waits to be sent is late already.
+  if (bytes > SEND_BUFFER) bytes = SEND_BUFFER;
   if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes) != 0) (void)set(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 

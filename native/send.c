@@ -13,7 +13,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-/** How long a full socket may hold up everything else. */
+/** How long a full socket may hold up everything else, once in a flush. */
 enum { PATIENCE = 20 };
 
 static enum source socket_of(const struct sa *sa) {
@@ -112,9 +112,8 @@ static void fragmenting(struct lane *lane, enum source source, bool df) {
   if (lane->sender.df[source] == df) return;
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4;
   int mode = v4 ? (df ? IP_PMTUDISC_PROBE : NO_DF4) : (df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
-  if (v4) (void)setsockopt(lane->fds[source], IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
-  else (void)setsockopt(lane->fds[source], IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
-  lane->sender.df[source] = df;
+  int level = v4 ? IPPROTO_IP : IPPROTO_IPV6, name = v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
+  if (setsockopt(lane->fds[source], level, name, &mode, sizeof mode) == 0) lane->sender.df[source] = df;
 }
 
 static int one(struct lane *lane, int fd, struct msghdr *message) {
@@ -156,14 +155,18 @@ static void refused(struct lane *lane, int fd, int i, int error) {
     return;
   bool full = error == EAGAIN || error == ENOBUFS;
   // What else the socket reports may be the late answer to an earlier packet.
-  if ((!full || await_room(fd)) && error != EMSGSIZE && one(lane, fd, message) == 0) return;
+  if (full && lane->sender.patience > 0) {
+    lane->sender.patience--;
+    if (await_room(fd) && one(lane, fd, message) == 0) return;
+  }
+  if (!full && error != EMSGSIZE && one(lane, fd, message) == 0) return;
   tally(lane, full ? COUNT_SEND_FULL : COUNT_SEND_FAILURES, out->count);
 }
 
 static void transmit(struct lane *lane, enum source source, int from, int to) {
   int fd = lane->fds[source];
   if (fd < 0) {
-    tally(lane, COUNT_SEND_FAILURES, (uint64_t)(to - from));
+    for (int i = from; i < to; i++) tally(lane, COUNT_SEND_FAILURES, lane->sender.messages[i].count);
     return;
   }
   for (int i = from; i < to;) {
@@ -187,6 +190,7 @@ static void transmit(struct lane *lane, enum source source, int from, int to) {
 void lane_flush(struct lane *lane) {
   struct sender *sender = &lane->sender;
   int count = sender->count;
+  sender->patience = 1;
   for (int i = 0; i < count; i++) compose(lane, i);
   for (int from = 0, to; from < count; from = to) {
     enum source source = socket_of(sender->messages[from].sa);

@@ -94,7 +94,8 @@ void clamp_mss(uint8_t *packet, size_t size, uint32_t limit) {
   }
 }
 
-static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss) {
+static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss,
+                  bool whole) {
   size_t transport, header = headers_of(packet, size, gso, &transport);
   if (header == 0 || mss == 0) return;
   uint8_t kept[HEADER_MAX];
@@ -130,7 +131,7 @@ static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t 
       upper[6] = upper[7] = 0;
       put_checksum(upper + 6, never_zero(checksum_of(sum_of(upper, length) + pseudo_sum(ip, IPPROTO_UDP, length))));
     }
-    frame_seal(lane, sa, seq + k, ip, header + chunk, false);
+    frame_seal(lane, sa, seq + k, ip, header + chunk, whole);
   }
 }
 
@@ -164,9 +165,10 @@ void lane_seal(struct lane *lane, int count) {
     uint8_t *packet = lane->tx + words[OUT_OFFSET];
     size_t size = (size_t)words[OUT_LENGTH];
     uint64_t seq = (uint64_t)(uint32_t)words[OUT_SEQ_HIGH] << 32 | (uint32_t)words[OUT_SEQ_LOW];
-    bool whole = words[OUT_GSO] == GSO_WHOLE;
-    if (words[OUT_GSO] != GSO_NONE && !whole) {
-      split(lane, sa, seq, packet, size, words[OUT_GSO], (size_t)words[OUT_MSS]);
+    bool whole = (words[OUT_GSO] & GSO_WHOLE) != 0;
+    int kind = words[OUT_GSO] & GSO_KIND;
+    if (kind != GSO_NONE) {
+      split(lane, sa, seq, packet, size, kind, (size_t)words[OUT_MSS], whole);
       continue;
     }
     clamp_mss(packet, size, packet[0] >> 4 == 4 ? sa->mss4 : sa->mss6);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import type { Options } from 'yargs';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
+import { MOST_WORKERS } from '../daemon/thread.ts';
 import { VERSION } from './about.ts';
 import { UsageError } from './io.ts';
 
@@ -127,9 +128,6 @@ function once<T>(name: string, check?: (value: string) => T) {
     return check ? check(value) : value;
   };
 }
-
-/** The kernel's filters and the addon's mailboxes know so many. */
-const MOST_WORKERS = 64;
 
 function controlUri(uri: string): string {
   const parsed = parseUri(uri);

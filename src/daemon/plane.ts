@@ -8,6 +8,7 @@ import { type Drop, Drops } from '../esp/drop.ts';
 import { SA, SLOTS } from '../esp/layout.ts';
 import { innerMtu, tcpMss } from '../esp/mtu.ts';
 import { PathErrors } from '../esp/patherrors.ts';
+import { clearWindow } from '../esp/replay.ts';
 import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
@@ -118,16 +119,15 @@ export class Plane {
     if (this.#spis.has(sa.inbound.spi)) throw new Error('an inbound SPI in use');
     const slot = this.#take();
     this.#reset(slot);
-    const way = this.#way(sa, sa.local, sa.remote, sa.udp);
+    let way: Way;
     try {
+      way = this.#way(sa, sa.local, sa.remote, sa.udp);
       this.#pipelines.place(slot, sa, way);
     } catch (error) {
       this.#free.push(slot);
       throw error;
-    }
-    for (const { keys } of [sa.inbound, sa.outbound]) {
-      keys.encrKey.fill(0);
-      keys.integKey.fill(0);
+    } finally {
+      wipe(sa);
     }
     const install: Install = {
       type: 'install',
@@ -144,7 +144,6 @@ export class Plane {
       limits: limitsOf(sa),
       lastSeq: sa.esn ? LAST_ESN : LAST_SEQ,
       active: sa.active,
-      resumed: false,
       ...way,
     };
     const entry: Entry = { sa, install, leaving: undefined };
@@ -170,7 +169,7 @@ export class Plane {
     if (!entry) return;
     this.#entries.delete(id);
     this.#spis.delete(entry.install.spi);
-    if (this.#senders.get(entry.sa.reqid) === entry) this.#senders.delete(entry.sa.reqid);
+    if (this.#senders.get(entry.sa.reqid) === entry) this.#promote(entry.sa.reqid);
     this.#errors.remove(entry.install);
     entry.leaving = new Set(Array.from({ length: this.#pipelines.workers }, (_, worker) => worker));
     this.#pipelines.post({ type: 'remove', slot: entry.install.slot });
@@ -224,8 +223,11 @@ export class Plane {
     };
   }
 
-  close(): Promise<void> {
-    return this.#pipelines.close();
+  async close(): Promise<void> {
+    await this.#pipelines.close();
+    for (const slot of this.#slots.keys()) this.#pipelines.clear(slot);
+    this.#slots.clear();
+    this.#entries.clear();
   }
 
   // --- slots -----------------------------------------------------------------------------------------------------------
@@ -244,12 +246,20 @@ export class Plane {
     this.#senders.set(entry.sa.reqid, entry);
   }
 
+  /** As the pipelines do it by themselves: the newest that is left takes over. */
+  #promote(reqid: number): void {
+    this.#senders.delete(reqid);
+    const left = [...this.#entries.values()].findLast(({ sa }) => sa.reqid === reqid);
+    if (left) this.#sends(left);
+  }
+
   #reset(slot: number): void {
-    const { stats } = this.#pipelines.shared;
+    const { stats, replay } = this.#pipelines.shared;
     stats.fill(0, slot * STAT_WORDS, (slot + 1) * STAT_WORDS);
     // RFC 4303 §3.3.3: the first packet of an SA carries 1.
     stats[slot * STAT_WORDS + STAT.NEXT] = 1;
     this.#drops.clear(slot);
+    clearWindow(replay, slot);
   }
 
   #left(slot: number, worker: number): void {
@@ -295,10 +305,23 @@ export class Plane {
     if (!entry) return;
     const remote = remoteOf(entry.install);
     const known = this.#paths.get(remote.ip);
+    if (known && mtu >= known.mtu && known.until > this.#now()) return;
     // The kernel has heard it too, and may say so of the route already: what counts is what the SAs still believe.
-    if (!known || mtu < known.mtu) this.#paths.set(remote.ip, { mtu, until: this.#now() + BELIEVED });
+    this.#paths.set(remote.ip, { mtu, until: this.#now() + BELIEVED });
     this.#reroutePeer(remote.ip);
-    setTimeout(() => this.#reroutePeer(remote.ip), BELIEVED + 1).unref();
+    if (known) return;
+    setTimeout(() => this.#forget(remote.ip), BELIEVED).unref();
+  }
+
+  /** A path is tried again as its first link has it. What was heard of it meanwhile counts from then on. */
+  #forget(ip: Ip): void {
+    const left = (this.#paths.get(ip)?.until ?? 0) - this.#now();
+    if (left > 0) {
+      setTimeout(() => this.#forget(ip), left).unref();
+      return;
+    }
+    this.#paths.delete(ip);
+    this.#reroutePeer(ip);
   }
 
   #reroutePeer(ip: Ip): void {
@@ -347,11 +370,18 @@ export class Plane {
     for (const policy of this.#policies.values()) this.#pipelines.post(policy, worker);
     for (const entry of [...this.#slots.values()]) {
       if (entry.leaving) this.#left(entry.install.slot, worker);
-      else this.#pipelines.post({ ...entry.install, resumed: true }, worker);
+      else this.#pipelines.post(entry.install, worker);
     }
     for (const { sa, install } of [...this.#entries.values()]) {
       if (install.owner === worker) this.onEvent({ kind: 'orphaned', id: sa.id });
     }
+  }
+}
+
+function wipe({ inbound, outbound }: ChildSa): void {
+  for (const { keys } of [inbound, outbound]) {
+    keys.encrKey.fill(0);
+    keys.integKey.fill(0);
   }
 }
 

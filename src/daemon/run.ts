@@ -20,6 +20,7 @@ import { Desk } from './desk.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { selfTest } from './selftest.ts';
+import { MOST_WORKERS } from './thread.ts';
 import { Workers } from './workers.ts';
 
 /** What `espalier daemon` was told. */
@@ -87,7 +88,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   await control.close();
   await gateway.close(STOP_GRACE);
-  await io.pipelines.close();
+  await gateway.forwarder.plane.close();
   opened.close();
   log.info({ event: 'stopped' }, 'stopped');
   return 0;
@@ -136,7 +137,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     for (const thing of opened.reverse()) thing.close();
   };
   try {
-    const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+    const workers = options.workers ?? Math.min(MOST_WORKERS, Math.max(1, availableParallelism() - 1));
     const allowed = facilities(options.ioWithout);
     const ike = kept(openUdp(options.port, { mark: MARK }));
     const nat = kept(openGroup(options.natPort, { mark: MARK, workers, uses: allowed.uses }));

@@ -3,6 +3,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../esp/slots.ts';
 
+/** The kernel's filters and the addon's mailboxes know so many. */
+export const MOST_WORKERS = 64;
+
 /** Words of `control`. */
 export const CONTROL = { CHANGES: 0, STOP: 1, BEATS: 2 } as const;
 export const CONTROL_WORDS = 3;

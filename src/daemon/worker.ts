@@ -36,7 +36,7 @@ function run({ index, workers, uses, fds, shared, counters, total, seed, control
   const pipeline = new Pipeline({ lane, worker: index, shared, total, seed, events: tell, changes });
   while (Atomics.load(control, CONTROL.STOP) === 0) {
     try {
-      const ready = lane.wait(LONGEST_WAIT);
+      const ready = lane.wait(pipeline.busy ? 0 : LONGEST_WAIT);
       Atomics.add(control, CONTROL.BEATS, 1);
       changes();
       pipeline.turn(ready, performance.now() + offset);

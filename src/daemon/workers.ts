@@ -32,14 +32,16 @@ interface Thread {
   worker: Worker;
   port: MessagePort;
   deaths: number[];
-  /** How often it had gone round when it was last looked at, and since when it has not. */
+  /** How often it had gone round when it was last looked at, and how many times in a row nothing had changed. */
   beats: number;
-  stuckSince: number | undefined;
+  missed: number;
 }
 
-/** A thread goes round at least once a second; one that has not for so long is replaced. */
+/** A thread goes round about once a second at least; one that was seen standing so many times is replaced. */
 const LOOK_EVERY = 1000;
-const STUCK_AFTER = 5000;
+const MISSED = 5;
+/** How long a thread may take to end by itself. */
+const GRACE = 3000;
 /** So many deaths of one worker in a minute are enough. */
 const DEATHS = 5;
 const MINUTE = 60_000;
@@ -70,7 +72,7 @@ export class Workers implements Pipelines {
         total: dropMemory(1),
         deaths: [],
         beats: 0,
-        stuckSince: undefined,
+        missed: 0,
       };
       return { ...thread, ...this.#spawn(index, thread) };
     });
@@ -131,7 +133,13 @@ export class Workers implements Pipelines {
     clearInterval(this.#watchdog);
     await Promise.all(
       this.#threads.map(({ worker, control, bell }) => {
-        const ended = new Promise((resolve) => worker.once('exit', resolve));
+        const stubborn = setTimeout(() => void worker.terminate(), GRACE);
+        const ended = new Promise<void>((resolve) => {
+          worker.once('exit', () => {
+            clearTimeout(stubborn);
+            resolve();
+          });
+        });
         Atomics.store(control, CONTROL.STOP, 1);
         bell.ring();
         return ended;
@@ -144,14 +152,12 @@ export class Workers implements Pipelines {
   }
 
   #look(): void {
-    const now = performance.now();
     for (const [index, thread] of this.#threads.entries()) {
       const beats = Atomics.load(thread.control, CONTROL.BEATS);
-      if (beats !== thread.beats) thread.stuckSince = undefined;
-      else thread.stuckSince ??= now;
+      thread.missed = beats === thread.beats ? thread.missed + 1 : 0;
       thread.beats = beats;
-      if (thread.stuckSince === undefined || now - thread.stuckSince < STUCK_AFTER) continue;
-      thread.stuckSince = undefined;
+      if (thread.missed < MISSED) continue;
+      thread.missed = 0;
       this.replace(index);
     }
   }

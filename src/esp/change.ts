@@ -48,8 +48,6 @@ export interface Install extends Way {
   readonly limits: ChildSa['limits'];
   readonly lastSeq: number;
   readonly active: boolean;
-  /** Another worker had it: sequence numbers and replay window go on. */
-  readonly resumed: boolean;
 }
 
 /** What the data plane tells the control plane. */

@@ -15,8 +15,8 @@ export const MESSAGE_WORDS = 16;
 /** Of `MESSAGE.KIND`, beside the IP version. */
 export const KIND_UDP = 1 << 8;
 
-/** `WHOLE` is a packet that may be fragmented outside, whatever its own header says. */
-export const GSO = { NONE: 0, TCP: 1, UDP: 2, WHOLE: 3 } as const;
+/** `WHOLE`, beside a kind: it may be fragmented outside, whatever its own header says. */
+export const GSO = { NONE: 0, TCP: 1, UDP: 2, KIND: 3, WHOLE: 4 } as const;
 
 /** Not to be sent. Anything lower is `TO_WORKER - n`: for worker n, whose SA it is. */
 export const SA_NONE = -1;

@@ -15,6 +15,8 @@ import type { Spd } from './spd.ts';
 
 const TCP = 6;
 const TWO32 = 2 ** 32;
+/** RFC 8200 §5. */
+const LEAST_V6 = 1280;
 const SPARES = TX_SPARE / TX_CELL;
 /** Where a packet begins in its cell: in front is room for its virtio header. */
 const CELL_START = 64;
@@ -32,6 +34,8 @@ export class Outbound {
   readonly #reassembly = new Reassembly();
   /** Places at the end of the tx arena that this batch has used. */
   #spare = 0;
+  /** Of the packet that `#find` looked at. */
+  #policy = -1;
   readonly #drops: Drops;
   readonly #answers = new Bucket(ANSWERS.rate, ANSWERS.burst);
   readonly #tooBigs = new Bucket(TOO_BIG_ANSWERS.rate, TOO_BIG_ANSWERS.burst);
@@ -72,19 +76,31 @@ export class Outbound {
         this.#drops.count(DROP['bad-packet']);
         continue;
       }
-      const slot = this.#find(now);
+      let slot = this.#find(now);
       if (slot < 0) continue;
-      if (inner.fragment && ((flags[slot] as number) & SA.TRANSPORT) !== 0 && !this.#gather(d, slot, now)) continue;
       if (owners[slot] !== this.#worker) {
-        if (!handed) out[d + OUT.SA] = TO_WORKER - (owners[slot] as number);
-        continue;
+        if (!handed) {
+          out[d + OUT.SA] = TO_WORKER - (owners[slot] as number);
+          continue;
+        }
+        // In the middle of a rekey the two of us may know different SAs to be active.
+        slot = this.#spd.ownedBy(this.#policy, owners, this.#worker);
+        if (slot < 0) {
+          this.#drops.count(DROP['no-policy']);
+          continue;
+        }
       }
+      if (inner.fragment && ((flags[slot] as number) & SA.TRANSPORT) !== 0 && !this.#gather(d, slot, now)) continue;
       const gso = out[d + OUT.GSO] as number;
-      const header = gso === GSO.TCP || gso === GSO.UDP ? this.#headers(tx) : 0;
+      const header = (gso & GSO.KIND) === GSO.NONE ? 0 : this.#headers(tx);
       const largest = header === 0 ? inner.length : header + (out[d + OUT.MSS] as number);
-      if (largest > (mtus[slot] as number) && gso !== GSO.WHOLE && this.#mustFit(flags[slot] as number)) {
-        this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
-        continue;
+      if (largest > (mtus[slot] as number) && (gso & GSO.WHOLE) === 0 && this.#mustFit(flags[slot] as number)) {
+        if (inner.version === 4 || largest > LEAST_V6) {
+          this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
+          continue;
+        }
+        // RFC 2473 §7.1: nobody needs to send smaller packets of IPv6 than these. They are fragmented outside.
+        out[d + OUT.GSO] = gso | GSO.WHOLE;
       }
       const segments = out[d + OUT.SEGMENTS] as number;
       const seq = this.#spend(slot, segments, inner.length + (segments - 1) * header, now);
@@ -111,6 +127,7 @@ export class Outbound {
       this.#reject(now);
       return -1;
     }
+    this.#policy = policy;
     const slot = spd.active[policy] as number;
     if (slot >= 0) return this.#carries(slot) ? slot : -1;
     if (spd.isTrap(policy)) {

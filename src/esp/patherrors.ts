@@ -16,7 +16,8 @@ const LEAST = { 4: 576, 6: 1280 } as const;
 const RATE = { rate: 50, burst: 50 };
 
 export class PathErrors {
-  readonly #bySpi = new Map<number, Install>();
+  /** Peers choose their SPIs by themselves: two may choose the same. */
+  readonly #bySpi = new Map<number, Install[]>();
   readonly #emit: (event: SaEvent) => void;
   readonly #rate = new Bucket(RATE.rate, RATE.burst);
 
@@ -26,20 +27,31 @@ export class PathErrors {
 
   /** Also when the SA's path changes. */
   add(sa: Install): void {
-    this.#bySpi.set(sa.spiOut | 0, sa);
+    const others = this.#bySpi.get(sa.spiOut | 0)?.filter(({ slot }) => slot !== sa.slot) ?? [];
+    this.#bySpi.set(sa.spiOut | 0, [...others, sa]);
   }
 
   remove(sa: Install): void {
-    if (this.#bySpi.get(sa.spiOut | 0)?.slot === sa.slot) this.#bySpi.delete(sa.spiOut | 0);
+    const others = this.#bySpi.get(sa.spiOut | 0)?.filter(({ slot }) => slot !== sa.slot) ?? [];
+    if (others.length > 0) this.#bySpi.set(sa.spiOut | 0, others);
+    else this.#bySpi.delete(sa.spiOut | 0);
+  }
+
+  /** Our own kernel quotes nothing: then it is any SA of that peer, whose others share its path. */
+  #meant(records: Int32Array, r: number): Install | undefined {
+    const local = records[r + ERROR.ORIGIN] === ORIGIN.LOCAL;
+    const quoted = this.#bySpi.get(records[r + ERROR.SPI] as number) ?? [];
+    const among = local ? [...this.#bySpi.values()].flat() : quoted;
+    return among.find((sa) => toPeer(records, r, sa));
   }
 
   take(records: Int32Array, count: number, now: Millis): void {
     for (let i = 0, r = 0; i < count; i++, r += ERROR_WORDS) {
       if (!isTooBig(records, r) || !this.#rate.take(now)) continue;
-      const sa = this.#bySpi.get(records[r + ERROR.SPI] as number);
+      const sa = this.#meant(records, r);
       const version = records[r + ERROR.VERSION] === 4 ? 4 : 6;
       const mtu = records[r + ERROR.MTU] as number;
-      if (!sa || mtu <= 0 || !toPeer(records, r, sa)) continue;
+      if (!sa || mtu <= 0) continue;
       this.#emit({ kind: 'too-big', session: sa.session, id: sa.id, mtu: Math.max(mtu, LEAST[version]) });
     }
   }

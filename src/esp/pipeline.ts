@@ -62,6 +62,9 @@ export class Pipeline {
   readonly #emit: (event: SaEvent) => void;
   #now: Millis = 0;
   #gone = false;
+  readonly #removed: number[] = [];
+  /** There is something left to do: the next turn must not wait. */
+  busy = false;
 
   constructor({ lane, worker, shared, total, seed, events, changes }: PipelineOptions) {
     this.#lane = lane;
@@ -97,9 +100,13 @@ export class Pipeline {
   }
 
   /** `ready` as `Lane.wait` tells it. */
-  turn(ready: number, now: Millis): void {
+  turn(given: number, now: Millis): void {
     const lane = this.#lane;
+    const ready = this.busy ? given | (1 << SOURCE.EVENT) : given;
     this.#now = now;
+    // Until the mailbox was found empty: its bell does not ring again for what is in it, whatever goes wrong here.
+    this.busy = (ready & (1 << SOURCE.EVENT)) !== 0;
+    this.#letGo();
     for (let source: number = SOURCE.UDP4; source <= SOURCE.AH6; source++) {
       if ((ready & (1 << source)) === 0) continue;
       this.#incoming(lane.receive(source, source <= SOURCE.UDP6 ? RECEIVE : RAW_RECEIVE) & COUNT);
@@ -132,14 +139,17 @@ export class Pipeline {
     this.#lane.flush();
   }
 
-  /** What other threads have handed over. The bell rings once for all that is there. */
+  /** What other threads have handed over, a bounded amount of it. */
   #collect(): void {
-    for (;;) {
-      const counts = this.#lane.collect(RAW_RECEIVE);
-      if (counts === 0) return;
-      this.#incoming(counts & COUNT);
-      this.#outgoing(counts >>> 16, true);
-    }
+    const counts = this.#lane.collect(RAW_RECEIVE);
+    if (counts === 0) this.busy = false;
+    this.#incoming(counts & COUNT);
+    this.#outgoing(counts >>> 16, true);
+  }
+
+  /** Slots that were removed may go only now: a batch that was under way then still had them. */
+  #letGo(): void {
+    for (const slot of this.#removed.splice(0)) this.#emit({ kind: 'removed', slot });
   }
 
   // --- changes -------------------------------------------------------------------------------------------------------
@@ -195,8 +205,7 @@ export class Pipeline {
     this.#point(slot, sa.path, sa.flags, sa.mtu);
     if (sa.owner === this.#worker) {
       const esn = (sa.flags & SA.ESN) !== 0;
-      if (sa.resumed) this.#windows.resume(slot, sa.replayWindow, esn);
-      else this.#windows.open(slot, sa.replayWindow, esn);
+      this.#windows.resume(slot, sa.replayWindow, esn);
       this.#selectors.set(slot, sa.localTs, sa.remoteTs);
       this.#spis.add(sa.spi, slot);
     }
@@ -215,7 +224,7 @@ export class Pipeline {
         this.#selectors.clear(slot);
       }
     }
-    this.#emit({ kind: 'removed', slot });
+    this.#removed.push(slot);
   }
 
   #point(slot: number, path: Uint8Array, flags: number, mtu: number): void {

@@ -25,6 +25,13 @@ export function replayMemory(slots: number, largest = 4096): ReplayMemory {
   };
 }
 
+/** As if nothing had ever come. */
+export function clearWindow({ bits, newest }: ReplayMemory, slot: number): void {
+  const stride = bits.length / newest.length;
+  bits.fill(0, slot * stride, (slot + 1) * stride);
+  newest[slot] = 0;
+}
+
 export class ReplayWindows {
   /** The largest window there is room for. */
   readonly largest: number;

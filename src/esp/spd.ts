@@ -25,6 +25,7 @@ export class Spd {
   readonly #ids = new Map<number, number>();
   readonly #named = new Map<number, number>();
   readonly #groups = new Map<number, Group>();
+  readonly #byPolicy = new Map<number, Group>();
   readonly #bySlot = new Map<number, number>();
   readonly #free: number[] = [];
   #next = 0;
@@ -39,6 +40,7 @@ export class Spd {
   ): void {
     const group = this.#groups.get(reqid) ?? { policy: this.#take(), members: [] };
     this.#groups.set(reqid, group);
+    this.#byPolicy.set(group.policy, group);
     const member = { slot, localTs, remoteTs };
     group.members.push(member);
     this.#bySlot.set(slot, reqid);
@@ -65,7 +67,14 @@ export class Spd {
     if (this.active[policy] === slot) this.#use(group, members.at(-1));
     if (members.length > 0) return;
     this.#groups.delete(reqid);
+    this.#byPolicy.delete(policy);
     this.#free.push(policy);
+  }
+
+  /** The newest SA of the policy that is this worker's: what was handed to it while another took over. */
+  ownedBy(policy: number, owners: Uint8Array, worker: number): number {
+    const members = this.#byPolicy.get(policy)?.members ?? [];
+    return members.findLast(({ slot }) => owners[slot] === worker)?.slot ?? -1;
   }
 
   isActive(slot: number): boolean {

@@ -50,6 +50,9 @@ export function openLane<M extends LaneArrays>(
   };
 }
 
+/** Datagrams taken from the mailbox at once. */
+const BURST = 32;
+
 /** Rings from one thread, wakes another. */
 export class Bell {
   readonly fd = addon().eventOpen();
@@ -84,7 +87,7 @@ export class MainMailbox {
 
   #drain(deliver: (bytes: Uint8Array, from: SocketAddress, to: string) => void): void {
     addon().eventClear(this.#bell.fd);
-    for (;;) {
+    for (let taken = 0; taken < BURST; taken++) {
       const size = addon().mailboxTake(0, this.#path.bytes, this.#bytes);
       if (size === 0) return;
       if (size < 0) continue;
@@ -95,6 +98,8 @@ export class MainMailbox {
       }
       deliver(this.#bytes.subarray(0, size), { ip: path.remote, port: path.port }, path.local);
     }
+    // Others get their turn before what may be left.
+    this.#bell.ring();
   }
 }
 

@@ -130,3 +130,20 @@ test('a removal that a worker died over is finished by its successor', () => {
   assert.equal(left.pipelines.sas.slots.length, 0);
   assert.equal(left.outbound(OUT, 0).tag, 'reject');
 });
+
+test('a slot that is removed in the middle of a batch is let go of behind it', () => {
+  const { left } = several();
+  left.pipelines.held = true;
+  left.plane.remove(1);
+  const before = left.pipelines.sas.slots.length;
+  // An unknown SPI makes the worker look at what it was told, while others of the batch are under way.
+  const unknown = new Uint8Array(64);
+  unknown.set([0x7f, 0xff, 0xff, 0]);
+  for (const worker of [0, 1, 2]) {
+    unknown[3] = worker;
+    left.pipelines.receive({ bytes: unknown, remote: RIGHT, local: LEFT.ip }, true, worker);
+    assert.equal(left.pipelines.sas.slots.length, before, `worker ${worker}`);
+  }
+  for (const worker of [0, 1, 2]) left.pipelines.applyAt(worker);
+  assert.equal(left.pipelines.sas.slots.length, before - 1);
+});

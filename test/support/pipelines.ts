@@ -174,6 +174,8 @@ export class TwinPipelines implements Pipelines {
     if (!thread) return;
     const { changes, pipeline } = thread;
     for (let change = changes.shift(); change; change = changes.shift()) pipeline.apply(change);
+    // As the thread goes round after them, whether there are packets or not.
+    pipeline.turn(0, this.#now());
   }
 
   #turn(worker: number): void {

@@ -31,10 +31,10 @@ export function sealed(
   random: Random,
 ): Sealed[] {
   const whole = packet.slice();
-  const single = gso === GSO.NONE || gso === GSO.WHOLE;
+  const single = (gso & GSO.KIND) === GSO.NONE;
   if (single) clamp(whole, isV4(whole) ? context.mss4 : context.mss6);
-  return (single ? [whole] : segments(whole, gso, mss))
-    .map((each, k) => one(context, each, seq + k, gso === GSO.WHOLE, random))
+  return (single ? [whole] : segments(whole, gso & GSO.KIND, mss))
+    .map((each, k) => one(context, each, seq + k, (gso & GSO.WHOLE) !== 0, random))
     .filter((each) => each !== undefined);
 }
 
@@ -42,10 +42,13 @@ function one(context: Context, packet: Uint8Array, seq: number, together: boolea
   const { flags, by, spi, path } = context;
   const v4 = isV4(packet);
   const inner = classOf(packet);
-  const outer = ((flags & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((flags & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
-  // What was put together again may be cut again.
-  const df = !together && (flags & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
   const transport = (flags & SA.TRANSPORT) !== 0;
+  // In transport mode the packet's own header stays outside.
+  const copied = transport ? SA.COPY_DSCP_OUT | SA.COPY_ECN | SA.COPY_DF : flags;
+  const outer =
+    ((copied & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((copied & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
+  // What was put together again may be cut again.
+  const df = !together && (copied & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
   const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;
   const next = transport ? (packet[v4 ? 9 : 6] as number) : v4 ? NEXT_IPV4 : NEXT_IPV6;
   const payload = transport ? packet.subarray(header) : packet;
