@@ -16,7 +16,7 @@ const FAULTS = 'cat /proc/net/xfrm_stat';
 const MAIN = join(import.meta.dirname, '../support/staticmain.js');
 
 const SIZES = [...Array(70).keys(), 1199, 1250, 1300];
-/** Fragments before or after: in tunnel mode only, as transport mode takes whole packets (RFC 4303 §3.1.1). */
+/** What is in fragments before or after. */
 const LARGE = [1371, 1400, 1410, 1471, 1472, 1473, 2000, 5000, 20_001];
 const STREAMS = [1, 1399, 65_537, 1_000_003];
 
