@@ -257,26 +257,29 @@ situation('transport-narrowed', 'wide selectors on either side come down to the 
 });
 
 situation('transport-narrowed', 'a peer that proposes everything gets the two gateways in transport mode', (side) => {
-  const pair = bare(sides({ children: [hosts()] }));
-  const { me, peer } = ends(pair, side);
-  const everything = { protocol: 0, startPort: 0, endPort: 0xffff };
-  const all = { ...everything, start: new Uint8Array(4), end: new Uint8Array(4).fill(255) };
-  let answer: readonly Payload[] = [];
-  pair.listener = (bytes, from) => {
-    if (from === peer) answer = read(bytes, from)?.payloads ?? [];
-  };
-  change(pair, request(me, 'CREATE_CHILD_SA'), (payloads) =>
-    payloads.map((one) => (one.tag === 'TSi' || one.tag === 'TSr' ? { ...one, selectors: [all] } : one)),
-  );
-  create(me);
-  pair.run(100);
-  const ts = answer.flatMap((one) =>
-    one.tag === 'TSi' || one.tag === 'TSr' ? one.selectors.map((selector) => formatSelector(selector)) : [],
-  );
-  const [mine, other] = side === 'left' ? [LEFT_IP, RIGHT_IP] : [RIGHT_IP, LEFT_IP];
-  assert.deepEqual(ts, [`${mine}/32`, `${other}/32`]);
-  assert.equal(peer.plane.sas[0]?.mode, 'transport');
+  const wide = hosts({ localTs: selectors('0.0.0.0/0'), remoteTs: selectors('192.0.2.0/24') });
+  for (const theirs of [hosts(), wide]) {
+    const pair = bare(apart(side, hosts(), theirs));
+    const { me, peer } = ends(pair, side);
+    const lines = offered(pair);
+    change(pair, request(me, 'CREATE_CHILD_SA'), (payloads) =>
+      payloads.map((one) => (one.tag === 'TSi' || one.tag === 'TSr' ? { ...one, selectors: [EVERYTHING] } : one)),
+    );
+    create(me);
+    pair.run(100);
+    const [mine, other] = side === 'left' ? [LEFT_IP, RIGHT_IP] : [RIGHT_IP, LEFT_IP];
+    assert.deepEqual(lines.slice(2), [`${peer.name} TSi ${mine}/32`, `${peer.name} TSr ${other}/32`]);
+    assert.equal(peer.plane.sas[0]?.mode, 'transport');
+  }
 });
+
+const EVERYTHING = {
+  protocol: 0,
+  startPort: 0,
+  endPort: 0xffff,
+  start: new Uint8Array(4),
+  end: new Uint8Array(4).fill(255),
+};
 
 test('networks behind the gateways are for tunnel mode, whatever was asked for', () => {
   const nets = esp();
