@@ -7,6 +7,7 @@ import { DROP, type Drops } from './drop.ts';
 import { type Fragments, OUTBOUND } from './fragments.ts';
 import { prohibited, tooBig } from './icmp.ts';
 import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, TX_CELL, TX_SIZE, TX_SPARE, WORDS } from './layout.ts';
+import { IPV6_LEAST } from './mtu.ts';
 import type { Inner } from './packet.ts';
 import { UNDECIDED } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
@@ -82,7 +83,7 @@ export class Outbound {
       const gso = out[d + OUT.GSO] as number;
       const header = gso === GSO.TCP || gso === GSO.UDP ? this.#headers(tx) : 0;
       const largest = header === 0 ? inner.length : header + (out[d + OUT.MSS] as number);
-      if (largest > (mtus[slot] as number) && gso !== GSO.WHOLE && this.#mustFit(flags[slot] as number)) {
+      if (largest > (mtus[slot] as number) && gso !== GSO.WHOLE && this.#mustFit(flags[slot] as number, largest)) {
         this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
         continue;
       }
@@ -155,9 +156,10 @@ export class Outbound {
     return protocol === TCP ? header + ((tx[at + header + 12] as number) >> 4) * 4 : header + 8;
   }
 
-  /** Whether the outer packet may not be cut on its way (RFC 4301 §8.1). */
-  #mustFit(flags: number): boolean {
-    return (flags & SA.COPY_DF) !== 0 && this.#inner.dontFragment;
+  /** Whether the outer packet may not be cut on its way (RFC 4301 §8.1; RFC 2473 §7.1 for what IPv6 counts on). */
+  #mustFit(flags: number, size: number): boolean {
+    if ((flags & SA.COPY_DF) === 0 || !this.#inner.dontFragment) return false;
+    return this.#inner.version === 4 || size > IPV6_LEAST;
   }
 
   /** The first of `segments` sequence numbers; -1 when a limit forbids it. */
