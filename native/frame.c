@@ -7,7 +7,7 @@
 
 enum { ESP_HEADER = 8, TRAILER = 2, PAD_MAX = 32 };
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59 };
-enum { ECN = 3, ECN_CE = 3, IPV6_LEAST = 1280 };
+enum { ECN = 3, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3, IPV6_LEAST = 1280 };
 
 uint8_t class_of(const uint8_t *packet) {
   return packet[0] >> 4 == 4 ? packet[1] : (uint8_t)((packet[0] & 15) << 4 | packet[1] >> 4);
@@ -78,10 +78,13 @@ static bool padding_is_good(const uint8_t *text, size_t end, size_t pad) {
 
 /** RFC 6040 §4.2 for what the outer header says; false where the packet must be dropped. */
 static bool combine_ecn(uint8_t *packet, uint8_t outer) {
-  if ((outer & ECN) != ECN_CE) return true;
   uint8_t inner = class_of(packet);
-  if ((inner & ECN) == 0) return false;
-  set_class(packet, inner | ECN_CE);
+  if ((outer & ECN) == ECN_CE) {
+    if ((inner & ECN) == 0) return false;
+    set_class(packet, inner | ECN_CE);
+  } else if ((outer & ECN) == ECN_ECT1 && (inner & ECN) == ECN_ECT0) {
+    set_class(packet, (uint8_t)((inner & ~ECN) | ECN_ECT1));
+  }
   return true;
 }
 

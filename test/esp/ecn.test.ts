@@ -16,7 +16,7 @@ test('ECN fields are combined as the table of RFC 6040 §4.2 says', () => {
   const [NOT, ECT1, ECT0, CE] = [0, 1, 2, 3];
   const table = [
     [NOT, NOT, NOT, NOT, undefined],
-    [ECT0, ECT0, ECT0, ECT0, CE],
+    [ECT0, ECT0, ECT0, ECT1, CE],
     [ECT1, ECT1, ECT1, ECT1, CE],
     [CE, CE, CE, CE, CE],
   ] as const;
