@@ -7,7 +7,7 @@
 
 enum { ESP_HEADER = 8, TRAILER = 2, PAD_MAX = 32 };
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59 };
-enum { ECN = 3, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3 };
+enum { ECN = 3, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3, IPV6_LEAST = 1280 };
 
 uint8_t class_of(const uint8_t *packet) {
   return packet[0] >> 4 == 4 ? packet[1] : (uint8_t)((packet[0] & 15) << 4 | packet[1] >> 4);
@@ -22,10 +22,12 @@ static uint8_t outer_class(const struct sa *sa, const uint8_t *packet) {
   return outer;
 }
 
-/** Whether routers on the way may cut the outer packet (RFC 4301 §8.1). */
-static bool outer_df(const struct sa *sa, const uint8_t *packet) {
+/** Whether the outer packet may not be cut on its way (RFC 4301 §8.1). */
+static bool outer_df(const struct sa *sa, const uint8_t *packet, size_t length) {
   if ((sa->flags & (SA_COPY_DF | SA_TRANSPORT)) == 0) return false;
-  return packet[0] >> 4 == 6 || (packet[6] & 0x40) != 0;
+  if (packet[0] >> 4 == 4) return (packet[6] & 0x40) != 0;
+  // RFC 2473 §7.1: IPv6 counts on packets of this size, whatever the path takes.
+  return length > IPV6_LEAST || (sa->flags & SA_NARROW) == 0;
 }
 
 /** What of an IP packet stays outside in transport mode. Options and extension headers are refused before. */
@@ -36,7 +38,7 @@ static size_t header_of(const uint8_t *packet) {
 /** One packet, behind what waits to be sent. Up to PAD_MAX bytes behind it must be writable; they are put back. */
 void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole) {
   uint8_t class = outer_class(sa, packet);
-  bool df = !whole && outer_df(sa, packet);
+  bool df = !whole && outer_df(sa, packet, length);
   uint8_t next = packet[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
   if (sa->flags & SA_TRANSPORT) {
     size_t header = header_of(packet);
@@ -84,18 +86,13 @@ static bool padding_is_good(const uint8_t *text, size_t end, size_t pad) {
 /** RFC 6040 §4.2 for what the outer header says; false where the packet must be dropped. */
 static bool combine_ecn(uint8_t *packet, uint8_t outer) {
   uint8_t inner = class_of(packet);
-  switch (outer & ECN) {
-    case ECN_CE:
-      if ((inner & ECN) == 0) return false;
-      set_class(packet, inner | ECN_CE);
-      return true;
-    case ECN_ECT1:
-      // RFC 6040 §4.2: the one change among the two that is not lost.
-      if ((inner & ECN) == ECN_ECT0) set_class(packet, (uint8_t)((inner & ~ECN) | ECN_ECT1));
-      return true;
-    default:
-      return true;
+  if ((outer & ECN) == ECN_CE) {
+    if ((inner & ECN) == 0) return false;
+    set_class(packet, inner | ECN_CE);
+  } else if ((outer & ECN) == ECN_ECT1 && (inner & ECN) == ECN_ECT0) {
+    set_class(packet, (uint8_t)((inner & ~ECN) | ECN_ECT1));
   }
+  return true;
 }
 
 int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size, uint8_t next) {

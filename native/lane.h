@@ -117,6 +117,8 @@ enum {
   SA_COPY_DSCP_OUT = 64,
   SA_COPY_DSCP_IN = 128,
   SA_NATTED = 256,
+  /** The path takes less than any of IPv6 does. */
+  SA_NARROW = 512,
 };
 
 /** One direction. Made by the main thread; used by the one worker that owns the pair. */

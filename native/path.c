@@ -168,6 +168,8 @@ static void pin(struct msghdr *message, union control *control, const struct pat
   }
 }
 
+enum { TRIES = 4 };
+
 // An unspecified local address leaves the choice to the kernel.
 int path_send(int fd, const struct path *path, const void *bytes, size_t size) {
   if (path->version != 4 && path->version != 6) return -EINVAL;
@@ -188,6 +190,10 @@ int path_send(int fd, const struct path *path, const void *bytes, size_t size) {
     message.msg_namelen = sizeof to.v6;
   }
   if (specified(path->local, path->version)) pin(&message, &control, path);
-  ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  return sent < 0 ? -errno : (int)sent;
+  for (int tries = 1;; tries++) {
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) return (int)sent;
+    // Where ICMP is reported this may be an answer to an earlier datagram.
+    if (errno == EAGAIN || tries == TRIES) return -errno;
+  }
 }

@@ -15,6 +15,7 @@
 
 /** How long a full socket may hold up everything else, once in a flush. */
 enum { PATIENCE = 20 };
+enum { TRIES = 4 };
 
 static enum source socket_of(const struct sa *sa) {
   int v6 = sa->path.version == 6;
@@ -107,7 +108,10 @@ static void compose(struct lane *lane, int i) {
   if (message->msg_controllen == 0) message->msg_control = NULL;
 }
 
-/** DF is a property of the socket. Its paths' sizes are ours to know (the kernel's memory of them is not asked). */
+/**
+ * DF is a property of the socket. Its paths' sizes are ours to know: the kernel believes whoever sends it ICMP, and in
+ * IPv4 its memory of them is never asked. In IPv6 only the sender can fragment, and does so by that memory.
+ */
 static void fragmenting(struct lane *lane, enum source source, bool df) {
   if (lane->sender.df[source] == df) return;
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4;
@@ -119,6 +123,19 @@ static void fragmenting(struct lane *lane, enum source source, bool df) {
 static int one(struct lane *lane, int fd, struct msghdr *message) {
   tally(lane, COUNT_SENDS, 1);
   return sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/**
+ * What a socket reports may be an ICMP answer to an earlier packet, or one that somebody forges as fast as he can: it
+ * costs a call, not the packet.
+ */
+static int insist(struct lane *lane, int fd, struct msghdr *message) {
+  int error = 0;
+  for (int tries = 0; tries < TRIES; tries++) {
+    error = one(lane, fd, message);
+    if (error == 0 || error == -EAGAIN || error == -ENOBUFS) break;
+  }
+  return error;
 }
 
 static bool await_room(int fd) {
@@ -138,7 +155,7 @@ static void apart(struct lane *lane, int fd, int i) {
     lane->sender.messages[i] = single;
     compose(lane, i);
     lane->sender.messages[i] = kept;
-    if (one(lane, fd, &lane->headers[i].msg_hdr) < 0) tally(lane, COUNT_SEND_FAILURES, 1);
+    if (insist(lane, fd, &lane->headers[i].msg_hdr) < 0) tally(lane, COUNT_SEND_FAILURES, 1);
   }
 }
 
@@ -150,16 +167,17 @@ static void refused(struct lane *lane, int fd, int i, int error) {
     return;
   }
   const struct outgoing *out = &lane->sender.messages[i];
+  bool full = error == EAGAIN || error == ENOBUFS;
+  if (full) {
+    // Once in a flush: what does not fit then is lost, and nothing else is held up.
+    bool patient = lane->sender.patience > 0 && lane->sender.patience--;
+    if (patient && await_room(fd) && insist(lane, fd, message) == 0) return;
+  } else if (insist(lane, fd, message) == 0) {
+    return;
+  }
   if (error == EMSGSIZE && fd == lane->fds[SOURCE_AH4] && !out->df &&
       ah_send_fragments(fd, message, lane->sender.arena + out->at, out->length))
     return;
-  bool full = error == EAGAIN || error == ENOBUFS;
-  // What else the socket reports may be the late answer to an earlier packet.
-  if (full && lane->sender.patience > 0) {
-    lane->sender.patience--;
-    if (await_room(fd) && one(lane, fd, message) == 0) return;
-  }
-  if (!full && error != EMSGSIZE && one(lane, fd, message) == 0) return;
   tally(lane, full ? COUNT_SEND_FULL : COUNT_SEND_FAILURES, out->count);
 }
 

@@ -1,6 +1,7 @@
 // Child SAs on their way to the data plane, and the routes that lead packets there.
 
 import { formatIp, type Ip, inPrefix, type Prefix, parseIp, rangePrefixes } from '../bytes/ip.ts';
+import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, Effect } from '../ike/effects.ts';
 import type { Host, Routes, Tun, UdpPort } from '../net/types.ts';
@@ -87,7 +88,7 @@ export class Forwarder {
     }
     for (const prefix of destinations) {
       const from = source && source.length === prefix.address.length ? formatIp(source) : undefined;
-      routes.add(prefix, from, mtu);
+      routes.add(prefix, from, largest(prefix, mtu));
       laid.routes.push({ prefix, source: from });
       laid.undo.push(() => routes.remove(prefix));
     }
@@ -111,7 +112,7 @@ export class Forwarder {
     this.#count(mtu, 1);
     this.#count(laid.mtu, -1);
     laid.mtu = mtu;
-    for (const { prefix, source } of laid.routes) this.#io.routes.resize(prefix, source, mtu);
+    for (const { prefix, source } of laid.routes) this.#io.routes.resize(prefix, source, largest(prefix, mtu));
   }
 
   /** The device takes what the widest child takes; the routes say what each of them does. */
@@ -119,9 +120,11 @@ export class Forwarder {
     const count = (this.#mtus.get(mtu) ?? 0) + by;
     if (count > 0) this.#mtus.set(mtu, count);
     else this.#mtus.delete(mtu);
-    if (this.#mtus.size > 0) this.#io.tun.resize(Math.max(LEAST_MTU, ...this.#mtus.keys()));
+    if (this.#mtus.size > 0) this.#io.tun.resize(Math.max(IPV6_LEAST, ...this.#mtus.keys()));
   }
 }
 
-/** Below this a device loses IPv6 (RFC 8200 §5). */
-const LEAST_MTU = 1280;
+/** A route of IPv6, as a device that carries it, must take what every link of IPv6 does (RFC 8200 §5). */
+function largest({ address }: Prefix, mtu: number): number {
+  return address.length === 4 ? mtu : Math.max(mtu, IPV6_LEAST);
+}

@@ -6,7 +6,7 @@ import { cipherShape, integrity } from '../crypto/registry.ts';
 import type { Change, Install, SaEvent, Way } from '../esp/change.ts';
 import { type Drop, Drops } from '../esp/drop.ts';
 import { SA, SLOTS } from '../esp/layout.ts';
-import { innerMtu, tcpMss } from '../esp/mtu.ts';
+import { IPV6_LEAST, innerMtu, tcpMss } from '../esp/mtu.ts';
 import { PathErrors } from '../esp/patherrors.ts';
 import { clearWindow } from '../esp/replay.ts';
 import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
@@ -279,7 +279,8 @@ export class Plane {
     const [mss4, mss6] = ([4, 6] as const).map((family) =>
       sa.mss === 'no' ? 0 : sa.mss === 'auto' ? tcpMss(mtu, family) : Math.min(sa.mss, tcpMss(mtu, family)),
     ) as [number, number];
-    return { path: path.bytes, flags: flagsOf(sa, udp), mtu, mss4, mss6 };
+    const narrow = mtu < IPV6_LEAST ? SA.NARROW : 0;
+    return { path: path.bytes, flags: flagsOf(sa, udp) | narrow, mtu, mss4, mss6 };
   }
 
   #pathMtu(remote: Ip): number {

@@ -57,6 +57,8 @@ export const SA = {
   COPY_DSCP_OUT: 64,
   COPY_DSCP_IN: 128,
   NATTED: 256,
+  /** The path takes less than any of IPv6 does. */
+  NARROW: 512,
 } as const;
 
 /** SAs that there can be at once. */

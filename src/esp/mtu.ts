@@ -14,6 +14,9 @@ export interface Shape {
   readonly align: number;
 }
 
+/** RFC 8200 §5: what every link of IPv6 takes, a tunnel among them. */
+export const IPV6_LEAST = 1280;
+
 const UDP_HEADER = 8;
 const ESP_HEADER = 8;
 /** Pad length and next header. */

@@ -7,6 +7,7 @@ import { DROP, type Drops } from './drop.ts';
 import { type Fragments, OUTBOUND } from './fragments.ts';
 import { prohibited, tooBig } from './icmp.ts';
 import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, TX_CELL, TX_SIZE, TX_SPARE, WORDS } from './layout.ts';
+import { IPV6_LEAST } from './mtu.ts';
 import type { Inner } from './packet.ts';
 import { UNDECIDED } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
@@ -15,8 +16,6 @@ import type { Spd } from './spd.ts';
 
 const TCP = 6;
 const TWO32 = 2 ** 32;
-/** RFC 8200 §5. */
-const LEAST_V6 = 1280;
 const SPARES = TX_SPARE / TX_CELL;
 /** Where a packet begins in its cell: in front is room for its virtio header. */
 const CELL_START = 64;
@@ -94,13 +93,13 @@ export class Outbound {
       const gso = out[d + OUT.GSO] as number;
       const header = (gso & GSO.KIND) === GSO.NONE ? 0 : this.#headers(tx);
       const largest = header === 0 ? inner.length : header + (out[d + OUT.MSS] as number);
-      if (largest > (mtus[slot] as number) && (gso & GSO.WHOLE) === 0 && this.#mustFit(flags[slot] as number)) {
-        if (inner.version === 4 || largest > LEAST_V6) {
-          this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
-          continue;
-        }
-        // RFC 2473 §7.1: nobody needs to send smaller packets of IPv6 than these. They are fragmented outside.
-        out[d + OUT.GSO] = gso | GSO.WHOLE;
+      if (
+        largest > (mtus[slot] as number) &&
+        (gso & GSO.WHOLE) === 0 &&
+        this.#mustFit(flags[slot] as number, largest)
+      ) {
+        this.#refuse(slot, header === 0 ? 0 : (out[d + OUT.MSS] as number), now);
+        continue;
       }
       const segments = out[d + OUT.SEGMENTS] as number;
       const seq = this.#spend(slot, segments, inner.length + (segments - 1) * header, now);
@@ -172,9 +171,10 @@ export class Outbound {
     return protocol === TCP ? header + ((tx[at + header + 12] as number) >> 4) * 4 : header + 8;
   }
 
-  /** Whether the outer packet may not be cut on its way (RFC 4301 §8.1). */
-  #mustFit(flags: number): boolean {
-    return (flags & SA.COPY_DF) !== 0 && this.#inner.dontFragment;
+  /** Whether the outer packet may not be cut on its way (RFC 4301 §8.1; RFC 2473 §7.1 for what IPv6 counts on). */
+  #mustFit(flags: number, size: number): boolean {
+    if ((flags & SA.COPY_DF) === 0 || !this.#inner.dontFragment) return false;
+    return this.#inner.version === 4 || size > IPV6_LEAST;
   }
 
   /** The first of `segments` sequence numbers; -1 when a limit forbids it. */

@@ -82,6 +82,8 @@ class Table implements Routes {
   }
 
   add(destination: Prefix, source: Ip | undefined, mtu: number): void {
+    // Those who share a route follow the newest.
+    this.resize(destination, source, mtu);
     this.#install(`route ${key(destination)}`, [this.#route({ ...this.#through(destination, source), mtu })]);
   }
 
@@ -235,10 +237,11 @@ function sourceOf(rtnl: Rtnl, address: Uint8Array, mark: number): Ip | undefined
 
 function mtuOf(rtnl: Rtnl, address: Uint8Array, mark: number): number | undefined {
   try {
-    const route = readRoute(rtnl.query(routeTo(address, mark)));
-    if (route?.oif === undefined) return undefined;
-    const { mtu } = readLink(rtnl.query(linkAt(route.oif)));
-    return mtu === undefined || route.mtu === undefined ? (route.mtu ?? mtu) : Math.min(mtu, route.mtu);
+    const oif = readRoute(rtnl.query(routeTo(address, mark)))?.oif;
+    if (oif === undefined) return undefined;
+    const { mtu } = readLink(rtnl.query(linkAt(oif)));
+    const configured = readRoute(rtnl.query(routeTo(address, mark, true)))?.mtu;
+    return mtu === undefined || configured === undefined ? (configured ?? mtu) : Math.min(mtu, configured);
   } catch (error) {
     if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, ENODEV, EINVAL, EAFNOSUPPORT, EOPNOTSUPP))
       return undefined;

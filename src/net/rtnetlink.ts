@@ -84,11 +84,21 @@ export interface Route {
 }
 
 const RTAX_MTU = 2;
+/** Since Linux 4.13; older kernels do not heed it. */
+const RTM_F_FIB_MATCH = 0x2000;
 
 /** Tables above 255 have room in the attribute only. */
-function rtmsg(family: Family, length: number, table: number, protocol: number, scope: number, type: number) {
+function rtmsg(
+  family: Family,
+  length: number,
+  table: number,
+  protocol: number,
+  scope: number,
+  type: number,
+  flags = 0,
+) {
   const short = table < 256 ? table : 0;
-  return fields([1, family], [1, length], [1, 0], [1, 0], [1, short], [1, protocol], [1, scope], [1, type], [4, 0]);
+  return fields([1, family], [1, length], [1, 0], [1, 0], [1, short], [1, protocol], [1, scope], [1, type], [4, flags]);
 }
 
 export function addRoute(route: Route): Request {
@@ -122,10 +132,14 @@ export function dumpRoutes(family: Family, table: number): Request {
   return { name: 'RTM_GETROUTE', type: RTM.GETROUTE, flags: DUMP, body };
 }
 
-/** Which route a packet with `mark` would take to `address`. */
-export function routeTo(address: Uint8Array, mark: number): Request {
+/**
+ * Which route a packet with `mark` would take to `address`: what the kernel makes of it, or the route as it is in the
+ * table. The former knows what the network has said of the path's size, to the kernel and with no proof.
+ */
+export function routeTo(address: Uint8Array, mark: number, asIs = false): Request {
   const attributes = [{ type: RTA.DST, value: address }, ...(mark === 0 ? [] : [u32(RTA.MARK, mark)])];
-  const body = encodeBody(rtmsg(familyOf(address), address.length * 8, 0, 0, 0, 0), attributes);
+  const flags = asIs ? RTM_F_FIB_MATCH : 0;
+  const body = encodeBody(rtmsg(familyOf(address), address.length * 8, 0, 0, 0, 0, flags), attributes);
   return { name: 'RTM_GETROUTE', type: RTM.GETROUTE, flags: NLM_F_REQUEST, body };
 }
 

@@ -11,9 +11,8 @@ export const ECN = 3;
 
 /** The field of the packet to deliver; undefined when the packet must be dropped. */
 export function combine(inner: number, outer: number): number | undefined {
-  if ((outer & ECN) === ECT1 && (inner & ECN) === ECT0) return ECT1;
-  if ((outer & ECN) !== CE) return inner & ECN;
-  return (inner & ECN) === NOT_ECT ? undefined : CE;
+  if ((outer & ECN) === CE) return (inner & ECN) === NOT_ECT ? undefined : CE;
+  return (outer & ECN) === ECT1 && (inner & ECN) === ECT0 ? ECT1 : inner & ECN;
 }
 
 /** Writes the field into a well-formed packet. */

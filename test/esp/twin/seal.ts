@@ -47,8 +47,9 @@ function one(context: Context, packet: Uint8Array, seq: number, together: boolea
   const copied = transport ? SA.COPY_DSCP_OUT | SA.COPY_ECN | SA.COPY_DF : flags;
   const outer =
     ((copied & SA.COPY_DSCP_OUT) === 0 ? 0 : inner & ~ECN) | ((copied & SA.COPY_ECN) === 0 ? 0 : inner & ECN);
-  // What was put together again may be cut again.
-  const df = !together && (copied & SA.COPY_DF) !== 0 && (!v4 || (view(packet).getUint16(6) & 0x4000) !== 0);
+  // IPv6 counts on packets of up to 1280 bytes (RFC 2473 §7.1); what was put together again may be cut again.
+  const stiff = v4 ? (view(packet).getUint16(6) & 0x4000) !== 0 : packet.length > 1280 || (flags & SA.NARROW) === 0;
+  const df = !together && (copied & SA.COPY_DF) !== 0 && stiff;
   const header = v4 ? ((packet[0] as number) & 15) * 4 : 40;
   const next = transport ? (packet[v4 ? 9 : 6] as number) : v4 ? NEXT_IPV4 : NEXT_IPV6;
   const payload = transport ? packet.subarray(header) : packet;
