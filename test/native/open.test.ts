@@ -147,6 +147,17 @@ test('[A22] padding that is good but for one byte, or as long as the text, is fo
     }
   }));
 
+test('[A22] padding that would begin in front of the text is none, though the byte before it fits', () =>
+  withBoth({}, (both) => {
+    both.install({ suite: NULL, flags: SA.UDP });
+    // Without a cipher the text follows the sequence number, whose last byte is 1.
+    for (let size = 4; size <= 256; size += 4) {
+      const text = Uint8Array.from({ length: size }, (_, i) => i + 2);
+      text.set([size - 1, 59], size - 2);
+      assert.deepEqual(both.open([crafted(both, text, 1)], SOURCE.UDP4, {}), [FAILED.BAD_PADDING], `${size}`);
+    }
+  }));
+
 test('of transport mode, the packet is made anew alike for every address, class and NAT', () =>
   withBoth({}, (both) => {
     for (const [version, source] of [
