@@ -387,6 +387,22 @@ static napi_value eventRing(napi_env env, napi_callback_info info) {
   return integer(env, write(fd, &one, sizeof one) < 0 ? -errno : 0);
 }
 
+/** Two ends between which packets keep apart, in the place of a device or a socket: for tests and benches. */
+static napi_value pairOpen(napi_env env, napi_callback_info info) {
+  (void)info;
+  int ends[2];
+  napi_value result, end[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+    return refuse(env, -errno, "socketpair");
+  if (napi_create_array_with_length(env, 2, &result) == napi_ok && napi_create_int32(env, ends[0], &end[0]) == napi_ok &&
+      napi_create_int32(env, ends[1], &end[1]) == napi_ok && napi_set_element(env, result, 0, end[0]) == napi_ok &&
+      napi_set_element(env, result, 1, end[1]) == napi_ok)
+    return result;
+  close(ends[0]);
+  close(ends[1]);
+  return NULL;
+}
+
 /** How often it was rung since. */
 static napi_value eventClear(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -461,6 +477,7 @@ bool export_lane(napi_env env, napi_value exports) {
     METHOD("udpErrors", udpErrors),
     METHOD("udpSteer", udpSteer),
     METHOD("rawOpen", rawOpen),
+    METHOD("pairOpen", pairOpen),
     METHOD("eventOpen", eventOpen),
     METHOD("eventRing", eventRing),
     METHOD("eventClear", eventClear),

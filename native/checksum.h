@@ -98,4 +98,12 @@ static inline void seal_ipv4(uint8_t *packet, size_t header) {
   put_checksum(packet + 10, checksum_of(sum_of(packet, header)));
 }
 
+/** When a word of what it covers changes (RFC 1624 §3): a wrong checksum stays wrong. */
+static inline void change16(uint8_t *checksum, uint32_t before, uint32_t after) {
+  uint32_t sum = (~(uint32_t)be16(checksum) & 0xffff) + (~before & 0xffff) + after;
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  put16(checksum, ~sum & 0xffff);
+}
+
 #endif

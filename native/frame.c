@@ -42,7 +42,7 @@ void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *p
   uint8_t next = packet[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
   if (sa->flags & SA_TRANSPORT) {
     size_t header = header_of(packet);
-    if (header >= length) {
+    if (header > length) {
       tally(lane, COUNT_SEAL_FAILURES, 1);
       return;
     }

@@ -14,8 +14,8 @@ void set_class(uint8_t *packet, uint8_t class) {
     packet[1] = (uint8_t)((packet[1] & 15) | class << 4);
     return;
   }
+  change16(packet + 10, packet[1], class);
   packet[1] = class;
-  seal_ipv4(packet, (size_t)(packet[0] & 15) * 4);
 }
 
 /** RFC 3948 §3.1.2: a NAT on the way changed the addresses that the checksum counts. */
@@ -57,6 +57,7 @@ uint8_t *rebuild(struct lane *lane, const struct sa *sa, const int32_t *message,
     }
   }
   memcpy(packet + header, payload, *size);
+  if (v4) seal_ipv4(packet, header);
   set_class(packet, class);
   if (sa->flags & SA_NATTED) correct_checksum(packet, header, total, next);
   *size = total;

@@ -59,14 +59,6 @@ void complete_checksum(uint8_t *packet, size_t size, const struct virtio_net_hdr
   put_checksum(packet + field, never_zero(checksum_of(sum_of(packet + start, size - start))));
 }
 
-/** RFC 1624 §3. */
-static void change16(uint8_t *checksum, uint32_t before, uint32_t after) {
-  uint32_t sum = (~(uint32_t)be16(checksum) & 0xffff) + (~before & 0xffff) + after;
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  put16(checksum, ~sum & 0xffff);
-}
-
 /** Lowers what a SYN announces as its largest segment (RFC 9293 §3.7.1). */
 void clamp_mss(uint8_t *packet, size_t size, uint32_t limit) {
   size_t at = transport_at(packet, size, IPPROTO_TCP);

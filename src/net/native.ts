@@ -112,6 +112,8 @@ export interface LaneAddon {
   udpErrors(fd: number, source: number, records: Int32Array): number;
   udpSteer(fd: number, workers: number): number;
   rawOpen(version: Version, protocol: number, mark: number, workers: number, index: number): number;
+  /** Two ends between which packets keep apart, in the place of a device or a socket: for tests and benches. */
+  pairOpen(): [number, number];
   eventOpen(): number;
   eventRing(fd: number): number;
   eventClear(fd: number): number;

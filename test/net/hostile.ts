@@ -66,7 +66,8 @@ export function survive(name: string, args: readonly unknown[]): void {
   try {
     const result = call(name, ...args);
     const opened = typeof result === 'object' && result !== null && 'fd' in result ? result.fd : result;
-    if (/Open$|Member$/.test(name) && typeof opened === 'number' && opened >= 0) native.close(opened);
+    if (!/Open$|Member$/.test(name)) return;
+    for (const fd of [opened].flat()) if (typeof fd === 'number' && fd >= 0) native.close(fd);
   } catch (error) {
     assert.ok(error instanceof Error, name);
   }

@@ -30,13 +30,15 @@ const sanitized: NodeJS.ProcessEnv = {
 // Or the child would speak the runner's own protocol.
 delete sanitized.NODE_TEST_CONTEXT;
 
-const OPTIONS = { skip: preload ? false : 'gcc with libasan is missing', timeout: 300_000 };
+const OPTIONS = { skip: preload ? false : 'gcc with libasan is missing', timeout: 540_000 };
 
 test('under the sanitizers the addon has nothing to answer for', OPTIONS, async (t) => {
   const built = spawnSync(process.execPath, [`${ROOT}conf/native.mjs`, '--sanitize'], { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stderr);
-  const names = ['net/addon', 'net/socket', 'net/tun', 'net/route'];
-  for (const name of [...names, 'native/cipher', 'native/handles', 'native/vaes', 'native/vectors']) {
+  const net = ['net/addon', 'net/arguments', 'net/socket', 'net/tun', 'net/route'];
+  const ciphers = ['native/cipher', 'native/handles', 'native/vaes', 'native/vectors'];
+  const lanes = ['native/seal', 'native/open', 'native/deliver', 'native/receive'];
+  for (const name of [...net, ...ciphers, ...lanes]) {
     await t.test(`${name}.test.js`, () => {
       const script = fileURLToPath(new URL(`../${name}.test.js`, import.meta.url));
       const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8', env: sanitized });
