@@ -85,7 +85,7 @@ static size_t tcp_header(struct feed *feed, const struct flow *flow, uint8_t *tc
   memset(tcp + 8, 0, 4);
   if (odd == 3) tcp[11] = feed8(feed);
   tcp[12] = (uint8_t)(header / 4 << 4 | (odd == 4 ? feed8(feed) & 15 : 0));
-  tcp[13] = odd < 16 ? ACK | PSH : odd < 32 ? feed8(feed) : ACK;
+  tcp[13] = odd >= 240 ? ACK | PSH : odd >= 224 ? feed8(feed) : ACK;
   put16(tcp + 14, odd == 32 ? feed16(feed) : 500);
   memset(tcp + 16, 0, 4);
   if (odd == 33) tcp[19] = feed8(feed);
@@ -110,7 +110,7 @@ static void protect(struct feed *feed, uint8_t *packet, size_t at, size_t size, 
 size_t build_next(struct feed *feed, struct flow *flow, uint8_t *packet, size_t room) {
   uint8_t choice = feed8(feed);
   size_t payload = flow->mss;
-  if (choice < 40) payload = feed_below(feed, (uint32_t)flow->mss + 1);
+  if (choice >= 216) payload = feed_below(feed, (uint32_t)flow->mss + 1);
   if (choice == 40) payload = feed_below(feed, 2000);
   if (payload + 400 > room) payload = room - 400;
   uint8_t upper[60];

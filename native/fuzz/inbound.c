@@ -184,7 +184,7 @@ static void begin(struct batch *batch, struct feed *feed, uint32_t flags) {
   batch->apart = (flags & SA_AH) != 0 || feed_chance(feed, 3);
   batch->harsh = feed_chance(feed, 8) || flags != 0;
   batch->count = 0;
-  batch->most = batch->apart ? APART : PACKETS;
+  batch->most = feed8(feed) % ((batch->apart ? APART : PACKETS) + 1);
   batch->used = 0;
   world_begin(facilities(feed), flags, batch->choice);
   world_open(lane->rx, RX_HEADROOM);
@@ -198,7 +198,8 @@ void fuzz_join(struct feed *feed) {
   struct flow flows[FLOWS];
   begin(&batch, feed, 0);
   for (uint8_t i = 0; i < FLOWS; i++) flow_begin(feed, &flows[i], i);
-  while (feed->size > 0 && batch.count < batch.most && batch.used < TOTAL_MAX) {
+  // Behind the feed's end is nothing but zeros, of which come well-behaved packets.
+  while (batch.count < batch.most && batch.used < TOTAL_MAX) {
     uint8_t choice = feed8(feed);
     struct flow *flow = &flows[choice < 200 ? 0 : choice % FLOWS];
     uint8_t *text = batch.sent[batch.count].text;
@@ -217,7 +218,8 @@ void fuzz_open(struct feed *feed) {
   begin(&batch, feed, feed16(feed) & (SA_TRANSPORT | SA_AH | SA_ESN | SA_UDP | SA_COPY_ECN | SA_COPY_DSCP_IN | SA_NATTED));
   sa_in(SLOT)->mss4 = sa_in(SLOT)->mss6 = feed_chance(feed, 3) ? feed8(feed) : 0;
   flow_begin(feed, &flow, 1);
-  while (feed->size > 0 && batch.count < batch.most && batch.used < TOTAL_MAX) {
+  // Behind the feed's end is nothing but zeros, of which come well-behaved packets.
+  while (batch.count < batch.most && batch.used < TOTAL_MAX) {
     uint8_t *text = batch.sent[batch.count].text, next = flow.v4 ? NEXT_IPV4 : NEXT_IPV6;
     size_t size = build_next(feed, &flow, text, ROOM - 256);
     if (batch.flags & SA_TRANSPORT) {
