@@ -12,7 +12,7 @@ function parsed(bytes: Uint8Array): Inner {
   return inner;
 }
 
-test('ECN fields are combined as the table of RFC 6040 §4.2 says', () => {
+test('[E9] ECN fields are combined as the table of RFC 6040 §4.2 says', () => {
   const [NOT, ECT1, ECT0, CE] = [0, 1, 2, 3];
   const table = [
     [NOT, NOT, NOT, NOT, undefined],

@@ -96,7 +96,7 @@ export class StaticRig {
     const tunnel = mode === 'tunnel';
     const echo = tunnel ? this.#inner : this.#outer;
     const addresses = tunnel ? [B.host, B.host6] : [outside === 4 ? B.outside : B.outside6];
-    const sizes = tunnel ? [...SIZES, ...LARGE] : SIZES;
+    const sizes = [...SIZES, ...LARGE];
     await Promise.all(addresses.map((address) => echo.datagrams(address, sizes)));
     await Promise.all(addresses.flatMap((address) => STREAMS.map((bytes) => echo.stream(address, bytes))));
   }

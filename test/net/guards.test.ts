@@ -149,7 +149,7 @@ test(
   },
 );
 
-test('guards outlive a killed gateway, and the next one sweeps them away, and nothing else', OPTIONS, async () => {
+test('[E5] guards outlive a killed gateway, and the next one sweeps them away, and nothing else', OPTIONS, async () => {
   await site('nftables', async (_wan, gate, _lan, agents) => {
     gate.exec('nft', 'add table ip other; add set ip other espalier { type ipv4_addr; }');
     for (const { remote } of SIDES) await agents.gate.call('guard', { prefix: remote });
