@@ -10,6 +10,8 @@ import array, fcntl, json, random, socket, struct, sys, time
 IPV6_HDRINCL = 36
 OUTGOING = 4
 PATIENCE = 20.0
+# What the echo of the tests still has to say at its port (support/echo.ts) is none of ours.
+ECHO = struct.pack("!H", 7788)
 
 
 def checksum(data):
@@ -157,6 +159,9 @@ def capture(wanted, sources):
             continue
         source = packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]
         if source not in sources or (len(source) == 16 and packet[6] == 58 and packet[40] >= 133):
+            continue
+        at = 40 if packet[0] >> 4 == 6 else 20
+        if packet[at + 2 : at + 4] == ECHO:
             continue
         key = normal(packet)
         if left.get(key, 0) > 0:

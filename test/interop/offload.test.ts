@@ -64,9 +64,12 @@ async function compare(seed: number): Promise<Outcome> {
   const { stdout } = capturing;
   assert.ok(stdout);
   let text = '';
+  let sent = false;
   for await (const chunk of stdout) {
     text += chunk;
-    if (text.trimEnd() === 'ready') await net.hosta.must(PYTHON, [FLOWS, 'send', `${seed}`, ...ENDS]);
+    if (sent || !text.startsWith('ready')) continue;
+    sent = true;
+    await net.hosta.must(PYTHON, [FLOWS, 'send', `${seed}`, ...ENDS]);
   }
   return JSON.parse(text.slice(text.indexOf('{')));
 }
