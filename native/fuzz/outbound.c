@@ -8,14 +8,15 @@
 enum { PACKET_AT = 16, GIVEN = 4, TOTAL_MAX = 90000, UNTOUCHED = 0xee };
 static const uint32_t FIRST_SEQ = 0xfffffff0;
 
-/** What a packet's outer header must carry (RFC 4301 §5.1.2, §8.1, RFC 6040 §4.1). */
-static void check_class(const struct outgoing *message, const uint8_t *packet) {
+/** What a packet's outer header must carry (RFC 4301 §5.1.2, §8.1, RFC 6040 §4.1, RFC 2473 §7.1). */
+static void check_class(const struct outgoing *message, const uint8_t *packet, size_t size) {
   uint32_t flags = message->sa->flags;
   uint8_t class = (uint8_t)(packet[0] >> 4 == 4 ? packet[1] : packet[0] << 4 | packet[1] >> 4), mask = 0;
   if (flags & SA_COPY_ECN) mask |= 3;
   if (flags & SA_COPY_DSCP_OUT) mask |= 0xfc;
   PROMISE(message->class == (class & mask));
-  PROMISE(message->df == ((flags & SA_COPY_DF) != 0 && (packet[0] >> 4 == 6 || (packet[6] & 0x40) != 0)));
+  bool stiff = packet[0] >> 4 == 4 ? (packet[6] & 0x40) != 0 : size > 1280 || (flags & SA_NARROW) == 0;
+  PROMISE(message->df == ((flags & SA_COPY_DF) != 0 && stiff));
 }
 
 /** The packets in the send buffers, out of their framing. */
@@ -42,7 +43,7 @@ static void unframe(const struct cipher *cipher, struct packets *into, uint64_t 
       PROMISE(pad + 2 <= whole && pad < cipher->align);
       for (size_t k = 0; k < pad; k++) PROMISE(text[whole - 2 - pad + k] == k + 1);
       PROMISE(text[whole - 1] == (text[0] >> 4 == 4 ? 4 : 41));
-      check_class(message, text);
+      check_class(message, text, whole - 2 - pad);
       packets_add(into, text, whole - 2 - pad);
       at += size;
     }
