@@ -23,6 +23,7 @@ export interface CaptureOptions {
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MAGIC_MICROS = 0xa1b2_c3d4;
+const QUIET = 150;
 /** Link types: a frame, and an IP packet as it is. */
 const ETHERNET = 1;
 const FRAME_HEADER = 14;
@@ -44,7 +45,20 @@ export class Capture {
 
   static async start(space: Space, dev: string, options: CaptureOptions): Promise<Capture> {
     const { filter, snap = 128, direction } = options;
-    const args = ['-i', dev, '-n', '-p', '-U', '-B', '32768', '-s', `${snap + FRAME_HEADER}`, '-w', '-'];
+    const args = [
+      '-i',
+      dev,
+      '-n',
+      '-p',
+      '-U',
+      '--immediate-mode',
+      '-B',
+      '32768',
+      '-s',
+      `${snap + FRAME_HEADER}`,
+      '-w',
+      '-',
+    ];
     if (direction) args.push('-Q', direction);
     const tcpdump = space.spawn('tcpdump', [...args, filter], { stdio: ['ignore', 'pipe', 'pipe'] });
     const capture = new Capture(tcpdump);
@@ -63,12 +77,21 @@ export class Capture {
 
   /** All there was; tcpdump says how many it missed, which must be none. */
   async stop(): Promise<readonly Captured[]> {
+    await this.#quiet();
     const ended = once(this.#tcpdump, 'close');
     this.#tcpdump.kill('SIGINT');
     await ended;
     const missed = /(\d+) packets dropped by kernel/.exec(this.#stderr)?.[1];
     if (missed !== '0') throw new Error(`tcpdump missed packets: ${this.#stderr}`);
     return this.packets;
+  }
+
+  /** What was on its way to tcpdump is here: nothing more has come for a while. */
+  async #quiet(): Promise<void> {
+    for (let count = -1; count !== this.packets.length; ) {
+      count = this.packets.length;
+      await new Promise((resolve) => setTimeout(resolve, QUIET));
+    }
   }
 
   #take(chunk: Buffer): void {

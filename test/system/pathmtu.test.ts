@@ -7,10 +7,11 @@ import { innerMtu } from '../../src/esp/mtu.ts';
 import type { Plan } from '../interop/plan.ts';
 import { inLab, type Lab, whole } from '../interop/scenario.ts';
 import { Echo } from '../support/echo.ts';
-import { espPacket, tooBig, udpPacket } from '../support/icmp.ts';
+import { tooBig } from '../support/icmp.ts';
 import { Injector } from '../support/inject.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { type Space, until } from '../support/netns.ts';
+import { garbage, outer } from '../support/outer.ts';
 import { A, B } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
@@ -63,8 +64,7 @@ for (const outside of [4, 6] as const) {
     const udp = encap === 'yes';
     const over = `over ${udp ? 'UDP over ' : ''}IPv${outside}`;
     const { a, b, router, stranger } = ENDS[outside];
-    const quoted = (spi: number, to: string = b) =>
-      udp ? udpPacket(espPacket(spi, 9, a, to).subarray(outside === 4 ? 20 : 40), a, to) : espPacket(spi, 9, a, to);
+    const quoted = (spi: number, to: string = b) => outer(garbage(spi, 9), { from: a, to, udp });
 
     test(`[E8] ${over} a "too big" about no packet of ours changes nothing`, { skip }, () =>
       inLab({ ...both, outside, encap }, async (lab) => {
