@@ -1,5 +1,6 @@
 // What two gateways are configured to be, written once for both programs in the language that both read.
 
+import type { EspalierOptions } from '../support/espalier.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { A, B } from '../support/sites.ts';
 
@@ -32,6 +33,8 @@ export interface Plan {
   /** Further lines of the connection and the child, for both sides. */
   readonly conn?: string;
   readonly child?: string;
+  /** How Espaliers are started, on either side. */
+  readonly daemon?: Pick<EspalierOptions, 'args' | 'env'>;
 }
 
 /** The words of one connection on one side. */

@@ -34,8 +34,8 @@ export class Lab implements AsyncDisposable {
   static async start(plan: Plan): Promise<Lab> {
     const net = await sites({ nat: plan.nat ?? false, hop: plan.hop ?? false, guest: plan.b === 'kernel' });
     try {
-      const a = await gateway(plan.a, net, net.gwa, swanctlConf(plan, 'a'));
-      const b = await gateway(plan.b, net, net.gwb, swanctlConf(plan, 'b'));
+      const a = await gateway(plan.a, net, net.gwa, swanctlConf(plan, 'a'), plan.daemon);
+      const b = await gateway(plan.b, net, net.gwb, swanctlConf(plan, 'b'), plan.daemon);
       return new Lab(plan, net, a, b);
     } catch (error) {
       await net.topology.dispose();
@@ -105,9 +105,9 @@ export class Lab implements AsyncDisposable {
     return { there, back };
   }
 
-  flow(family: Family = 4): Promise<Flow> {
+  flow(family: Family = 4, rate?: number): Promise<Flow> {
     const [aAddress, bAddress] = family === 4 ? [A.host, B.host] : [A.host6, B.host6];
-    return Flow.start({ a: this.net.hosta, b: this.net.hostb, aAddress, bAddress });
+    return Flow.start({ a: this.net.hosta, b: this.net.hostb, aAddress, bAddress, ...(rate ? { rate } : {}) });
   }
 
   /** Waits until both sides have one IKE SA and one child and mean the same ones; returns a's view. */
@@ -209,12 +209,18 @@ export function whole(tallies: readonly Tally[]): void {
   }
 }
 
-async function gateway(kind: Kind, net: Sites, space: Space, conf: string): Promise<Gateway> {
+async function gateway(
+  kind: Kind,
+  net: Sites,
+  space: Space,
+  conf: string,
+  daemon: Plan['daemon'] = {},
+): Promise<Gateway> {
   switch (kind) {
     case 'strongswan':
       return StrongSwan.start(net.topology, space, { conf });
     case 'espalier':
-      return Espalier.start(net.topology, space, { conf });
+      return Espalier.start(net.topology, space, { ...daemon, conf });
     case 'kernel':
       return Kernel.start(net, { conf });
   }
