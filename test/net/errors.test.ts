@@ -132,8 +132,13 @@ function errors({ lane, mains }: Network): number {
 /** The only record there is. */
 function record(net: Network): Readonly<Record<keyof typeof ERROR, number>> {
   assert.equal(errors(net), 1);
-  const words = net.lane.memory.errors.slice();
+  const only = recordAt(net, 0);
   assert.equal(errors(net), 0);
+  return only;
+}
+
+function recordAt({ lane }: Network, index: number): Readonly<Record<keyof typeof ERROR, number>> {
+  const words = lane.memory.errors.slice(index * ERROR_WORDS);
   return Object.fromEntries(Object.entries(ERROR).map(([name, at]) => [name, words[at]])) as Record<
     keyof typeof ERROR,
     number
@@ -219,8 +224,14 @@ await inside(import.meta.url, {
     for (const version of [4, 6] as const) {
       for (const udp of [true, false]) {
         assert.equal(sent(net, version, udp, 1600).length, 0);
-        const { ORIGIN: origin, MTU: size, VERSION } = record(net);
-        assert.deepEqual([origin, size, VERSION], [ORIGIN.LOCAL, 1500, version]);
+        // Once for each try: the first refusals might be answers to earlier packets.
+        const told = errors(net);
+        assert.ok(told >= 1 && told <= 5, `told ${told} times`);
+        for (let i = 0; i < told; i++) {
+          const { ORIGIN: origin, MTU: size, VERSION } = recordAt(net, i);
+          assert.deepEqual([origin, size, VERSION], [ORIGIN.LOCAL, 1500, version]);
+        }
+        assert.equal(errors(net), 0);
       }
     }
   },

@@ -42,8 +42,9 @@ test('rules and routes are installed, counted and withdrawn', OPTIONS, async () 
     await agent.call('routes', { mark: MARK, guards: 'rules' });
     assert.deepEqual([rules(space, '-4'), rules(space, '-6')], [BASE, BASE]);
 
-    await agent.call('route', { prefix: '10.2.0.0/16', source: '10.1.0.1' });
+    // Those who share a route follow the newest.
     await agent.call('route', { prefix: '10.2.7.7/16' });
+    await agent.call('route', { prefix: '10.2.0.0/16', source: '10.1.0.1' });
     await agent.call('route', { prefix: '0.0.0.0/0' });
     await agent.call('route', { prefix: 'fd02::/64', source: 'fd01::1' });
     await agent.call('route', { prefix: '::/0' });
