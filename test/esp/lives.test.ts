@@ -84,11 +84,12 @@ test('a newest authentic packet from elsewhere is reported until the SA is moved
   right.inbound(second, elsewhere, true, 0);
   const moved = { kind: 'moved', session: 1, id: 1, remote: elsewhere, udp: true };
   assert.deepEqual(right.events(), [moved]);
-  right.inbound(second, elsewhere, true, 0);
-  right.inbound(first, elsewhere, true, 0);
+  // Neither a replay nor an old one, long after the last time that it was told.
+  assert.equal(dropped(right.inbound(second, elsewhere, true, 5000)), 'replay');
+  assert.equal(right.inbound(first, elsewhere, true, 6000).tag, 'deliver');
   assert.deepEqual(right.events(), []);
   right.plane.move([1, 99], RIGHT, elsewhere, true);
-  right.inbound(third, elsewhere, true, 0);
+  right.inbound(third, elsewhere, true, 7000);
   assert.deepEqual(right.events(), []);
   const back = sent(right.outbound(BACK, 0));
   assert.deepEqual(back.remote, elsewhere);
