@@ -54,6 +54,7 @@ export class Gateway {
   readonly #places: ReadonlyMap<string, number>;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
+  #closed = false;
 
   constructor(options: GatewayOptions) {
     const { io, random, now, log, connections, sharedKeys } = options;
@@ -115,6 +116,7 @@ export class Gateway {
     }
     for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.abandon(this.now(), state.id, reason));
     await this.#keys.close();
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
@@ -122,6 +124,8 @@ export class Gateway {
 
   /** A bug of ours costs what it was met with. Outside of here it would end the process. */
   #guarded(what: string, act: () => void): void {
+    // A peer that wants its tunnel back must not start the clock again: that would keep the process alive.
+    if (this.#closed) return;
     try {
       act();
     } catch (error) {

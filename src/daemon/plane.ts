@@ -66,6 +66,12 @@ interface Entry {
   leaving: Set<number> | undefined;
 }
 
+/** The SAs with one reqid, the oldest first. */
+interface Purpose {
+  readonly entries: Set<Entry>;
+  sender: Entry | undefined;
+}
+
 interface KnownPath {
   readonly mtu: number;
   readonly until: Millis;
@@ -95,8 +101,7 @@ export class Plane {
   readonly #entries = new Map<number, Entry>();
   readonly #slots = new Map<number, Entry>();
   readonly #spis = new Set<number>();
-  /** The entry that sends, by what is the same for all SAs of a purpose. */
-  readonly #senders = new Map<number, Entry>();
+  readonly #purposes = new Map<number, Purpose>();
   readonly #policies = new Map<number, Change>();
   readonly #paths = new Map<Ip, KnownPath>();
   readonly #errors = new PathErrors((event) => this.#event(event, MAIN));
@@ -150,7 +155,10 @@ export class Plane {
     this.#entries.set(sa.id, entry);
     this.#slots.set(slot, entry);
     this.#spis.add(sa.inbound.spi);
-    if (sa.active) this.#sends(entry);
+    const purpose = this.#purposes.get(sa.reqid) ?? { entries: new Set(), sender: undefined };
+    this.#purposes.set(sa.reqid, purpose);
+    purpose.entries.add(entry);
+    if (sa.active) sends(purpose, entry);
     this.#errors.add(entry.install);
     this.#pipelines.post(entry.install);
     return way.mtu;
@@ -160,7 +168,8 @@ export class Plane {
   activate(id: number): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
-    this.#sends(entry);
+    const purpose = this.#purposes.get(entry.sa.reqid);
+    if (purpose) sends(purpose, entry);
     this.#pipelines.post({ type: 'activate', slot: entry.install.slot });
   }
 
@@ -169,7 +178,7 @@ export class Plane {
     if (!entry) return;
     this.#entries.delete(id);
     this.#spis.delete(entry.install.spi);
-    if (this.#senders.get(entry.sa.reqid) === entry) this.#promote(entry.sa.reqid);
+    this.#leave(entry);
     this.#errors.remove(entry.install);
     entry.leaving = new Set(Array.from({ length: this.#pipelines.workers }, (_, worker) => worker));
     this.#pipelines.post({ type: 'remove', slot: entry.install.slot });
@@ -238,19 +247,17 @@ export class Plane {
     return slot;
   }
 
-  /** What a new worker must know; the others hear of it by themselves. */
-  #sends(entry: Entry): void {
-    const before = this.#senders.get(entry.sa.reqid);
-    if (before) before.install = { ...before.install, active: false };
-    entry.install = { ...entry.install, active: true };
-    this.#senders.set(entry.sa.reqid, entry);
-  }
-
   /** As the pipelines do it by themselves: the newest that is left takes over. */
-  #promote(reqid: number): void {
-    this.#senders.delete(reqid);
-    const left = [...this.#entries.values()].findLast(({ sa }) => sa.reqid === reqid);
-    if (left) this.#sends(left);
+  #leave(entry: Entry): void {
+    const { reqid } = entry.sa;
+    const purpose = this.#purposes.get(reqid);
+    if (!purpose) return;
+    purpose.entries.delete(entry);
+    if (purpose.entries.size === 0) this.#purposes.delete(reqid);
+    if (purpose.sender !== entry) return;
+    purpose.sender = undefined;
+    const newest = [...purpose.entries].at(-1);
+    if (newest) sends(purpose, newest);
   }
 
   #reset(slot: number): void {
@@ -377,6 +384,14 @@ export class Plane {
       if (install.owner === worker) this.onEvent({ kind: 'orphaned', id: sa.id });
     }
   }
+}
+
+/** What a new worker must know; the others hear of it by themselves. */
+function sends(purpose: Purpose, entry: Entry): void {
+  const { sender } = purpose;
+  if (sender) sender.install = { ...sender.install, active: false };
+  entry.install = { ...entry.install, active: true };
+  purpose.sender = entry;
 }
 
 function wipe({ inbound, outbound }: ChildSa): void {

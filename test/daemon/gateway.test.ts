@@ -136,6 +136,18 @@ test('children of one name in two connections are taken down by one command, in 
   assert.deepEqual([ok, matches, terminated], [true, 2, 2]);
 });
 
+test('after its end, a gateway takes nobody up: his deadlines would keep the process alive', () =>
+  within(new Network().up(), async ({ left, right, net }) => {
+    const [life] = right.gateway.lives.values();
+    assert.ok(life);
+    await left.gateway.close(0);
+    net.settle();
+    const { endpoint } = right.gateway;
+    right.gateway.run(endpoint.initiate(0, life.conn, right.ip, left.ip).effects);
+    net.settle();
+    assert.deepEqual([endpoint.sessions().length, left.gateway.endpoint.sessions().length], [1, 0]);
+  }));
+
 test('a connection without children cannot be brought up, and nobody is told that it was', () =>
   within(new Network({ children: [] }), async ({ left: { gateway } }) => {
     const { ok, reason } = await new Desk(gateway).initiate({ ike: 'gw' }, 0, () => {});

@@ -133,7 +133,9 @@ export class Espalier implements Gateway {
     const impatience = setTimeout(() => daemon.kill('SIGKILL'), 10_000);
     const [, by] = await gone;
     clearTimeout(impatience);
-    if (signal === 'SIGTERM' && by === 'SIGKILL') throw new Error('the daemon did not end within 10 s of SIGTERM');
+    if (signal === 'SIGKILL' || by !== 'SIGKILL') return;
+    const last = this.lines.slice(-5).map((line) => JSON.stringify(line));
+    throw new Error(['the daemon did not end within 10 s of SIGTERM; its last lines:', ...last].join('\n'));
   }
 
   get #socket(): string {
