@@ -6,9 +6,9 @@ import type { Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import { formatIdentity } from '../ike/identity.ts';
 import type { Reason } from '../ike/reason.ts';
+import type { IkeSa } from '../ike/sa.ts';
 import { transformsOf } from '../ike/select.ts';
-import type { Session } from '../ike/v2/session.ts';
-import type { ChildState as Child } from '../ike/v2/state.ts';
+import type { ChildState as Child, Phase } from '../ike/state.ts';
 import type { ConnectionLife } from './connection.ts';
 import type { Gateway as Daemon } from './gateway.ts';
 import type { SaStats } from './plane.ts';
@@ -204,13 +204,13 @@ export class Desk implements Gateway {
 
   // --- as values -----------------------------------------------------------------------------------------------------------
 
-  #session({ state }: Session, now: Millis): SessionStatus {
+  #session({ state, tasks, rekeying }: IkeSa, now: Millis): SessionStatus {
     const { suite } = state;
     return {
       id: state.id,
       conn: state.conn,
-      version: 2,
-      state: sessionState(state.phase, state.task?.kind),
+      version: state.version,
+      state: sessionState(state.phase, rekeying),
       local: state.local,
       localId: state.localId ? formatIdentity(state.localId) : '%any',
       remote: state.remote,
@@ -224,8 +224,8 @@ export class Desk implements Gateway {
       establishedSince: since(state.establishedAt, now),
       rekeyIn: until(state.rekeyAt, now),
       reauthIn: until(state.reauthAt, now),
-      tasksQueued: state.queue.map(taskName),
-      tasksActive: state.task ? [taskName(state.task)] : [],
+      tasksQueued: tasks.queued,
+      tasksActive: tasks.active,
       children: state.children.filter((child) => child.stage !== 'lingering').map((child) => this.#child(child, now)),
     };
   }
@@ -267,13 +267,13 @@ const CHILD_STATES: Record<Child['stage'], ChildState> = {
   lingering: 'DELETING',
 };
 
-function sessionState(phase: Session['state']['phase'], task: string | undefined): SessionState {
+function sessionState(phase: Phase, rekeying: boolean): SessionState {
   switch (phase) {
     case 'init':
     case 'auth':
       return 'CONNECTING';
     case 'established':
-      return task === 'rekey-ike' ? 'REKEYING' : 'ESTABLISHED';
+      return rekeying ? 'REKEYING' : 'ESTABLISHED';
     case 'rekeyed':
       return 'REKEYED';
     case 'deleting':
@@ -283,36 +283,11 @@ function sessionState(phase: Session['state']['phase'], task: string | undefined
 }
 
 /** PRODUCT's states that pass: they come from the sessions, not from the connection's life. */
-function passing(state: ConnectionStatus['state'], sessions: readonly Session[]): ConnectionStatus['state'] {
+function passing(state: ConnectionStatus['state'], sessions: readonly IkeSa[]): ConnectionStatus['state'] {
   if (state !== 'connected') return state;
-  const phases = sessions.map((session) => session.state);
-  if (phases.length > 0 && phases.every(({ phase }) => phase === 'deleting')) return 'deleting';
-  const rekeying = phases.some(
-    ({ task, children }) => task?.kind === 'rekey-ike' || children.some((child) => child.stage === 'rekeying'),
-  );
+  if (sessions.length > 0 && sessions.every((sa) => sa.state.phase === 'deleting')) return 'deleting';
+  const rekeying = sessions.some((sa) => sa.rekeying || sa.state.children.some((child) => child.stage === 'rekeying'));
   return rekeying ? 'rekeying' : state;
-}
-
-/** strongSwan's names of tasks. */
-function taskName(task: { readonly kind: string; readonly rekeys?: number | undefined }): string {
-  switch (task.kind) {
-    case 'init':
-      return 'IKE_INIT';
-    case 'auth':
-      return 'IKE_AUTH';
-    case 'create':
-      return task.rekeys === undefined ? 'CHILD_CREATE' : 'CHILD_REKEY';
-    case 'rekey-ike':
-      return 'IKE_REKEY';
-    case 'delete-child':
-      return 'CHILD_DELETE';
-    case 'delete-ike':
-      return 'IKE_DELETE';
-    case 'liveness':
-      return 'IKE_DPD';
-    default:
-      return 'IKE_NOTIFY';
-  }
 }
 
 function since(at: Millis | undefined, now: Millis): number | undefined {

@@ -1,8 +1,8 @@
 // Numbers that must not be given twice: of sessions, children, jobs, ESP SPIs and policies.
 
 import type { Random } from '../crypto/types.ts';
-import { policyOf } from './v2/children.ts';
-import { type SessionState, spisOf, type Task, tasksOf } from './v2/state.ts';
+import { policyOf } from './children.ts';
+import type { BaseState, Numbers } from './state.ts';
 
 interface Policy {
   readonly reqid: number;
@@ -73,13 +73,12 @@ export class Ids {
   }
 
   /** Those that an exported session has been given elsewhere, or speaks of though they are gone. */
-  adopt(state: SessionState): void {
-    const tasks = tasksOf(state);
+  adopt(state: BaseState, { ids, serials, spis }: Numbers): void {
     const children = state.children.flatMap(({ id, successor = 0 }) => [id, successor]);
     const { id, successor = 0, replaces = 0, replacement = 0 } = state;
-    this.#last = Math.max(this.#last, id, successor, replaces, replacement, ...children, ...tasks.flatMap(named));
-    this.#serial = Math.max(this.#serial, state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0);
-    for (const spi of tasks.flatMap(spisOf)) this.#spis.add(spi);
+    this.#last = Math.max(this.#last, id, successor, replaces, replacement, ...children, ...ids);
+    this.#serial = Math.max(this.#serial, ...serials);
+    for (const spi of spis) this.#spis.add(spi);
     for (const child of state.children) {
       this.#spis.add(child.spiIn);
       const name = policyOf(state.conn, child);
@@ -88,23 +87,5 @@ export class Ids {
       this.#byReqid.set(child.reqid, name);
       this.#lastReqid = Math.max(this.#lastReqid, child.reqid);
     }
-  }
-}
-
-/** The sessions and children that a task is about: they may go before it is begun. */
-function named(task: Task): readonly number[] {
-  switch (task.kind) {
-    case 'create':
-      return [task.rekeys ?? 0, task.rival ?? 0];
-    case 'rekey-ike':
-      return [task.rival?.session ?? 0];
-    case 'delete-child':
-      return task.children;
-    case 'init':
-    case 'auth':
-    case 'delete-ike':
-    case 'liveness':
-    case 'refuse':
-      return [];
   }
 }

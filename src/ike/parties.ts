@@ -2,9 +2,13 @@
 // by what does not change any more once the peer has named itself, so that thousands of them need not be searched.
 
 import { identityKey, sameIdentity } from './identity.ts';
-import type { Session } from './v2/session.ts';
+import type { BaseState } from './state.ts';
 
-export class Parties {
+interface Party {
+  readonly state: BaseState;
+}
+
+export class Parties<Session extends Party> {
   readonly #byConnection = new Map<string, Session[]>();
   readonly #byPeer = new Map<string, Session[]>();
 
@@ -29,23 +33,23 @@ export class Parties {
   }
 }
 
-function peerOf({ state }: Session): string {
+function peerOf({ state }: Party): string {
   return `${state.conn}|${(state.remoteId && identityKey(state.remoteId)) ?? ''}`;
 }
 
-function append(map: Map<string, Session[]>, key: string, session: Session): void {
+function append<Session>(map: Map<string, Session[]>, key: string, session: Session): void {
   const list = map.get(key);
   if (!list) map.set(key, [session]);
   else if (!list.includes(session)) list.push(session);
 }
 
-function remove(map: Map<string, Session[]>, key: string, session: Session): void {
+function remove<Session>(map: Map<string, Session[]>, key: string, session: Session): void {
   const list = map.get(key)?.filter((other) => other !== session) ?? [];
   if (list.length > 0) map.set(key, list);
   else map.delete(key);
 }
 
-function sameParties(a: Session, b: Session): boolean {
+function sameParties(a: Party, b: Party): boolean {
   const { localId, remoteId } = a.state;
   const other = b.state;
   if (!localId || !other.localId || !sameIdentity(localId, other.localId)) return false;

@@ -10,6 +10,7 @@ import type { Identity, Payload } from '../../src/ike/wire/payload.ts';
 import { connection, id, mirrored, offers, psk, sides } from '../support/connections.ts';
 import { Pair } from '../support/pair.ts';
 import { change, edit, note, read, request, response } from '../support/tamper.ts';
+import { sessions2 } from '../support/v2.ts';
 import { assertUnharmed, bugs, dropped, PEACE } from './oracle.ts';
 import { Guest, headerOf, Lone } from './stranger.ts';
 
@@ -90,7 +91,7 @@ test('[B1] an initiator takes no request from a responder that has not answered 
   pair.wire.tamper = (bytes, from) => (request(pair.left, 'IKE_AUTH')(bytes, from) ? undefined : bytes);
   pair.left.initiate();
   pair.run(500);
-  const [session] = pair.left.endpoint.sessions();
+  const [session] = sessions2(pair.left.endpoint);
   assert.equal(session?.state.phase, 'auth');
   assert.ok(session?.state.keys);
   const before = pair.left.sent.length;

@@ -10,6 +10,7 @@ import { child, connection, selectors, sides } from '../support/connections.ts';
 import { Pair } from '../support/pair.ts';
 import { seeded } from '../support/random.ts';
 import { change, request } from '../support/tamper.ts';
+import { sessions2 } from '../support/v2.ts';
 import { bugs, harm, PEACE } from './oracle.ts';
 import { Guest, headerOf, initPayloads, Lone } from './stranger.ts';
 
@@ -164,7 +165,7 @@ test('[D] an initiator that is refused again and again keeps neither sessions no
   for (let i = 0; i < 60; i++) {
     lone.run(lone.endpoint.initiate(lone.now, conn, '192.0.2.2', '192.0.2.1').effects);
     lone.pass(1);
-    const [session] = lone.endpoint.sessions();
+    const [session] = sessions2(lone.endpoint);
     assert.ok(session);
     // The peer answers IKE_SA_INIT and then nothing.
     const responder = new Pair(...sides());

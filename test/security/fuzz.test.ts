@@ -8,6 +8,7 @@ import { concat } from '../../src/bytes/bytes.ts';
 import { parseMessage } from '../../src/ike/wire/message.ts';
 import { sides } from '../support/connections.ts';
 import { Pair, type Side } from '../support/pair.ts';
+import { sessions2 } from '../support/v2.ts';
 import { octets } from '../support/wire.ts';
 import { assertUnharmed, bugs, dropped, harm, PEACE } from './oracle.ts';
 
@@ -78,9 +79,12 @@ function isOpen({ after, at }: Phase): boolean {
 }
 
 function phaseOf(side: Side): (string | number)[] {
-  return side.endpoint
-    .sessions()
-    .flatMap(({ state }) => [state.phase, state.nextIn, state.nextOut, state.children.length]);
+  return sessions2(side.endpoint).flatMap(({ state }) => [
+    state.phase,
+    state.nextIn,
+    state.nextOut,
+    state.children.length,
+  ]);
 }
 
 function assail(phase: Phase, mutants: Iterable<Uint8Array>): void {

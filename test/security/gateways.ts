@@ -13,6 +13,7 @@ import { LEFT_IP, RIGHT_IP, sides } from '../support/connections.ts';
 import { type Flight, MemoryNet, MemoryTun } from '../support/memory.ts';
 import { TwinPipelines } from '../support/pipelines.ts';
 import { seeded } from '../support/random.ts';
+import { v2 } from '../support/v2.ts';
 
 export interface Host {
   readonly ip: Ip;
@@ -115,7 +116,7 @@ export class Network {
   state({ gateway }: Host): SessionState {
     const [session] = gateway.endpoint.sessions();
     assert.ok(session, 'no session');
-    return session.state;
+    return v2(session).state;
   }
 
   /** What arrives inside the other host when this packet goes into the tunnel of `from`. */

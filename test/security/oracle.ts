@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { Endpoint } from '../../src/ike/endpoint.ts';
 import type { Session } from '../../src/ike/v2/session.ts';
 import type { Pair } from '../support/pair.ts';
+import { sessions2 } from '../support/v2.ts';
 
 /** Retransmissions, half-open and closed sessions are all over within this time. */
 export const PEACE = 200_000;
@@ -13,7 +14,7 @@ export function harm(pair: Pair): string[] {
   return [pair.left, pair.right].flatMap(({ name, endpoint, plane }) => [
     ...(bugs(endpoint) > 0 ? [`${name} has met ${bugs(endpoint)} bugs of its own`] : []),
     ...plane.faults.map((fault) => `${name}: ${fault}`),
-    ...endpoint.sessions().flatMap((session) => (idle(session) ? [] : [`${name}: a session waits for nothing`])),
+    ...sessions2(endpoint).flatMap((session) => (idle(session) ? [] : [`${name}: a session waits for nothing`])),
     ...endpoint.sessions().flatMap(({ state }) => (state.phase === 'established' ? [] : [`${name}: ${state.phase}`])),
   ]);
 }

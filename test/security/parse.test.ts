@@ -9,6 +9,7 @@ import { EXCHANGE, PAYLOAD } from '../../src/ike/wire/constants.ts';
 import { encodeMessage, MAX_PAYLOADS, parseMessage } from '../../src/ike/wire/message.ts';
 import type { Payload } from '../../src/ike/wire/payload.ts';
 import { seeded } from '../support/random.ts';
+import { sessions2 } from '../support/v2.ts';
 import { bugs } from './oracle.ts';
 import { Guest, headerOf, inFront, initPayloads, Lone, STRANGER } from './stranger.ts';
 
@@ -198,7 +199,7 @@ function halfOpen(): Stage {
 }
 
 function kept({ lone }: Stage): { count: number; bytes: number } {
-  const parts = lone.endpoint.sessions().map(({ state }) => state.requestParts);
+  const parts = sessions2(lone.endpoint).map(({ state }) => state.requestParts);
   return {
     count: parts.reduce((sum, part) => sum + (part?.count ?? 0), 0),
     bytes: parts.reduce((sum, part) => sum + (part?.parts.reduce((all, one) => all + (one?.length ?? 0), 0) ?? 0), 0),
@@ -324,7 +325,7 @@ test('[A20] unfinished messages of all sessions together keep 4 MiB, and strange
     for (const number of [1, 2]) lone.receive(guest.fragment(number, 3, number === 1 ? 35 : 0, text));
     assert.ok(kept(stage).bytes <= MAX_TOTAL, `${kept(stage).bytes} bytes after ${i} guests`);
   }
-  assert.equal(lone.endpoint.sessions()[0]?.state.requestParts?.bytes, text.length);
+  assert.equal(sessions2(lone.endpoint)[0]?.state.requestParts?.bytes, text.length);
   assert.equal(lone.endpoint.size, 201);
 });
 

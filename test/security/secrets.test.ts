@@ -11,6 +11,7 @@ import { encodeMessage } from '../../src/ike/wire/message.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import { child, offers, psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
+import { sessions2 } from '../support/v2.ts';
 import { type Host, Network, within } from './gateways.ts';
 import { headerOf, initPayloads } from './stranger.ts';
 
@@ -44,7 +45,7 @@ class Watch {
   /** The keys that a host's sessions have now; they are wiped when a session ends. */
   look(...hosts: readonly Host[]): void {
     for (const { gateway } of hosts) {
-      for (const { state } of gateway.endpoint.sessions()) {
+      for (const { state } of sessions2(gateway.endpoint)) {
         for (const [name, key] of Object.entries(state.keys ?? {})) this.add(`${state.id} ${name}`, key);
       }
     }

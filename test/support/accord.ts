@@ -2,15 +2,16 @@
 
 import { hex } from '../../src/bytes/bytes.ts';
 import type { ProtectionKeys } from '../../src/crypto/types.ts';
+import type { ChildState } from '../../src/ike/state.ts';
 import type { Session } from '../../src/ike/v2/session.ts';
-import type { ChildState } from '../../src/ike/v2/state.ts';
 import type { Pair, Side } from './pair.ts';
+import { sessions2, v2 } from './v2.ts';
 
 /** What is still going on. */
 export function busy(pair: Pair): string | undefined {
   if (pair.flying > 0) return 'datagrams are under way';
   for (const { name, endpoint } of [pair.left, pair.right]) {
-    for (const { state } of endpoint.sessions()) {
+    for (const { state } of sessions2(endpoint)) {
       if (state.phase !== 'established') return `${name} has a session in ${state.phase}`;
       if (state.outstanding || state.task || state.incoming) return `${name} waits in ${state.task?.kind}`;
       if (state.queue.length > 0 || state.delayed.length > 0) return `${name} has tasks to do`;
@@ -27,8 +28,8 @@ export function busy(pair: Pair): string | undefined {
 
 /** What one side has otherwise than the other. */
 export function disagreement({ left, right }: Pair): string | undefined {
-  const ours = left.live.sessions.map((session) => picture(session, left, false));
-  const theirs = right.live.sessions.map((session) => picture(session, right, true));
+  const ours = left.live.sessions.map((session) => picture(v2(session), left, false));
+  const theirs = right.live.sessions.map((session) => picture(v2(session), right, true));
   const [one, two] = [ours.sort().join('\n'), theirs.sort().join('\n')];
   return one === two ? undefined : `left has\n${one}\nand right has\n${two}\n`;
 }

@@ -11,6 +11,7 @@ import { behindNat, Pair, type Side } from './pair.ts';
 import { connections, initiator, keys } from './players.ts';
 import { seeded } from './random.ts';
 import type { Plan, Step } from './schedule.ts';
+import { sessions2 } from './v2.ts';
 import { Watch } from './watch.ts';
 
 export interface Outcome {
@@ -183,7 +184,7 @@ class Play {
    * never heard of is wanted by nobody then, even if the peer brings the IKE SA back: that is the operator's business.
    */
   #forget({ other }: Side): void {
-    const known = new Set(other.endpoint.sessions().flatMap(({ state }) => childrenOf(state)));
+    const known = new Set(sessions2(other.endpoint).flatMap(({ state }) => childrenOf(state)));
     for (const { name } of other.conn.children) if (!known.has(name)) this.#closed.add(name);
   }
 

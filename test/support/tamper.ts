@@ -10,6 +10,7 @@ import { encodeMessage, encryptedPrefix, parseMessage, parsePayloads } from '../
 import type { Header, Payload } from '../../src/ike/wire/payload.ts';
 import type { Match, Pair, Side } from './pair.ts';
 import { seeded } from './random.ts';
+import { sessions2 } from './v2.ts';
 
 export type ExchangeName = keyof typeof EXCHANGE;
 
@@ -75,7 +76,7 @@ const nextIv = () => iv++;
 
 function keyOf({ spiI, spiR }: Pick<Header, 'spiI' | 'spiR'>, from: Side): Protection | undefined {
   for (const side of [from, from.other]) {
-    for (const session of side.endpoint.sessions()) {
+    for (const session of sessions2(side.endpoint)) {
       const { state } = session;
       if (!state.keys || !same(state.spiI, spiI) || !same(state.spiR, spiR)) continue;
       return side === from ? session.channel.send : session.channel.receive;

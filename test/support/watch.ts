@@ -9,6 +9,7 @@ import { EXCHANGE, exchangeName, notifyName } from '../../src/ike/wire/constants
 import { parseMessage, parsePayloads } from '../../src/ike/wire/message.ts';
 import type { Payload } from '../../src/ike/wire/payload.ts';
 import type { Pair, Side } from './pair.ts';
+import { sessions2, v2 } from './v2.ts';
 
 const FLAGS = 19;
 const SK = 46;
@@ -80,7 +81,7 @@ export class Watch {
     if (!encrypted) return;
     if (encrypted.fragment) return this.count('fragment');
     const spiI = hex(header.spiI);
-    const session = from.endpoint.sessions().find(({ state }) => hex(state.spiI) === spiI && state.keys);
+    const session = sessions2(from.endpoint).find(({ state }) => hex(state.spiI) === spiI && state.keys);
     const inner = session && open(session.channel.send, encrypted);
     if (inner) this.#notifies(parsePayloads(encrypted.inner, inner));
   }
@@ -116,8 +117,8 @@ export class Watch {
 
   #established(side: Side, id: SessionId): void {
     this.#of(side).add(id);
-    const state = side.endpoint.session(id)?.state;
-    if (!state?.keys) return;
+    const { state } = v2(side.endpoint.session(id));
+    if (!state.keys) return;
     const name = `${hex(state.spiI)} ${hex(state.spiR)}`;
     for (const key of [state.keys.skEi, state.keys.skEr]) {
       const owner = this.#keys.get(hex(key));

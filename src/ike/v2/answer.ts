@@ -2,18 +2,20 @@
 // §1.3.1, §1.3.3, §2.8, §2.25.1. Which child is meant is found in `choose.ts`.
 
 import type { SocketAddress } from '../../bytes/ip.ts';
+import { announce, childFailed, findChild, spiBytes, spiNumber } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Answer } from '../effects.ts';
+import type { ChildState } from '../state.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/payload.ts';
-import { announce, childFailed, findChild, install, spiBytes, spiNumber } from './children.ts';
+import { install } from './children.ts';
 import { type Chosen, choose } from './choose.ts';
 import { closeDuplicate } from './create.ts';
 import { badKeyExchange } from './init.ts';
 import { isNamed, namedSas } from './named.ts';
 import { find, need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
-import type { ChildState, Incoming } from './state.ts';
+import type { Incoming } from './state.ts';
 import { respond } from './window.ts';
 
 /** SECURITY D: children of one IKE SA. */

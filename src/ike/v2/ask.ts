@@ -1,17 +1,18 @@
 // What a request for a child says, and what the answer to it has to be: RFC 7296 §1.2, §1.3.1, §1.3.3, §2.9, §2.23.1.
 
 import type { KeyPair } from '../../crypto/types.ts';
+import { childConfig, spiBytes, spiNumber } from '../children.ts';
 import type { Reason } from '../reason.ts';
 import { checkAnswer, offerProposals } from '../select.ts';
+import type { ChildState } from '../state.ts';
 import { moveTo } from '../transport.ts';
 import { within } from '../ts.ts';
 import { NOTIFY, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { childConfig, spiBytes, spiNumber } from './children.ts';
 import { reasonMode } from './fit.ts';
 import { find, has, notify } from './payloads.ts';
 import type { Session } from './session.ts';
-import type { Answered, Asked, ChildState, Want } from './state.ts';
+import type { Answered, Asked, Want } from './state.ts';
 
 /** The payloads that ask for a child, in IKE_AUTH without nonce and key exchange; and what they ask for. */
 export function askChild(

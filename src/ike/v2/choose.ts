@@ -1,9 +1,11 @@
 // Which child of ours a request of the peer means, narrowed to what both sides want, in which mode, with which proposal:
 // RFC 7296 §1.3.1, §2.7, §2.9, §2.23.1.
 
+import { spiNumber } from '../children.ts';
 import type { Child, Mode, Protocol } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { type Selection, selectProposal, withPreferredGroup } from '../select.ts';
+import type { ChildState } from '../state.ts';
 import { atHost, moveTo } from '../transport.ts';
 import { narrow, resolveTs } from '../ts.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
@@ -11,11 +13,9 @@ import { NOTIFY, protocolId } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
 import { copy } from './ask.ts';
-import { spiNumber } from './children.ts';
 import { ahObstacle, type Disagreement, reasonMode } from './fit.ts';
 import { find, has, need } from './payloads.ts';
 import type { Session } from './session.ts';
-import type { ChildState } from './state.ts';
 
 /** Pairs of selectors in a child, unless it is configured with more: each is a policy, and the peer may name 65 025. */
 const MAX_PAIRS = 256;

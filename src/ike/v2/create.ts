@@ -3,35 +3,32 @@
 
 import { compare } from '../../bytes/bytes.ts';
 import type { KeyPair } from '../../crypto/types.ts';
+import {
+  announce,
+  childConfig,
+  childFailed,
+  findChild,
+  lowest,
+  purpose,
+  replaceBy,
+  retire,
+  spiNumber,
+} from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { groupsOf } from '../select.ts';
+import type { ChildState } from '../state.ts';
 import { remainingPairs } from '../ts.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
 import { askChild, readAnswer } from './ask.ts';
-import {
-  announce,
-  childConfig,
-  childFailed,
-  createTask,
-  deleteChild,
-  drop,
-  findChild,
-  install,
-  lowest,
-  type Negotiated,
-  purpose,
-  replaceBy,
-  retire,
-  spiNumber,
-} from './children.ts';
+import { createTask, deleteChild, drop, install, type Negotiated } from './children.ts';
 import { reasonMode, unsuited } from './fit.ts';
 import { badKeyExchange } from './init.ts';
 import { errorNotify, notifies, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';
-import type { Answered, Asked, ChildState, CreateTask, Want } from './state.ts';
+import type { Answered, Asked, CreateTask, Want } from './state.ts';
 import { replace } from './unique.ts';
 import { request } from './window.ts';
 

@@ -1,16 +1,18 @@
 // INFORMATIONAL: Delete, liveness, and notifies: RFC 7296 §1.4, §2.4, §2.25.
 
 import type { SocketAddress } from '../../bytes/ip.ts';
+import { findChild, retire, spiBytes } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
+import type { ChildState } from '../state.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { drop, findChild, retire, spiBytes } from './children.ts';
+import { drop } from './children.ts';
 import { isNamed, namedSas } from './named.ts';
 import { errorNotify, has } from './payloads.ts';
 import { adoptRival } from './rekey.ts';
 import type { Session } from './session.ts';
-import type { ChildState, OwnSpi, Task } from './state.ts';
+import type { OwnSpi, Task } from './state.ts';
 import { request, respond } from './window.ts';
 
 type DeleteTask = Extract<Task, { kind: 'delete-child' }>;

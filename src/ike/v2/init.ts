@@ -4,6 +4,7 @@
 import { isV6, type SocketAddress } from '../../bytes/ip.ts';
 import { cipherShape } from '../../crypto/registry.ts';
 import type { KeyPair } from '../../crypto/types.ts';
+import { childConfig, childFailed, lowest } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Answer } from '../effects.ts';
 import { natHash, natSeen } from '../natt.ts';
@@ -13,7 +14,6 @@ import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { Message, Payload } from '../wire/payload.ts';
-import { childConfig, childFailed, lowest } from './children.ts';
 import { unsuited } from './fit.ts';
 import { firstKeys } from './keymat.ts';
 import { errorNotify, find, has, need, notifies, notify, wantedGroup } from './payloads.ts';

@@ -1,11 +1,12 @@
 // What time brings to a session: retransmission, lifetimes, liveness checks, NAT keepalives, and the ends that come of
 // silence (RFC 7296 §2.4, §2.8, §2.23).
 
+import { lifeOfChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
-import { expireChildren, lifeOfChildren } from './children.ts';
+import { expireChildren } from './children.ts';
 import { createLost } from './create.ts';
 import { notify } from './payloads.ts';
 import { rekeyLost } from './rekey.ts';

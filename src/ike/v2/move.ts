@@ -5,6 +5,16 @@ import type { Millis } from '../connection.ts';
 import { rekeyChild } from './children.ts';
 import type { Session } from './session.ts';
 
+/** A peer's address may change by its ESP packets this often (SECURITY E11). */
+const INTERVAL: Millis = 5000;
+
+/** An authentic and newest ESP packet came from another address: a NAT has changed its mapping. */
+export function peerMoved(session: Session, now: Millis, from: SocketAddress): void {
+  const { state } = session;
+  const soon = state.lastMove !== undefined && now - state.lastMove < INTERVAL;
+  if (state.natRemote && !soon && state.phase === 'established') relocate(session, now, state.local, from);
+}
+
 export function relocate(session: Session, now: Millis, local: SocketAddress, remote: SocketAddress): void {
   const { state, world, udp } = session;
   if (sameAddress(state.remote, remote) && sameAddress(state.local, local)) return;

@@ -1,9 +1,9 @@
 // How a request names a child: by protocol and SPI, in Delete and in REKEY_SA (RFC 7296 §1.3.3, §3.11).
 
+import { spiNumber } from '../children.ts';
+import type { ChildState } from '../state.ts';
 import { NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { spiNumber } from './children.ts';
-import type { ChildState } from './state.ts';
 
 const SPI_SIZE = 4;
 

@@ -3,6 +3,7 @@
 import { compare } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import type { KeyPair } from '../../crypto/types.ts';
+import { lowest } from '../children.ts';
 import type { Millis, Offer } from '../connection.ts';
 import type { Answer } from '../effects.ts';
 import type { Reason } from '../reason.ts';
@@ -19,7 +20,6 @@ import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, TRANSFORM } from '../wire/constants.ts';
 import type { Payload, Proposal, Transform } from '../wire/payload.ts';
 import { refuseKeyExchange } from './answer.ts';
-import { lowest } from './children.ts';
 import { badKeyExchange } from './init.ts';
 import { rekeyedKeys } from './keymat.ts';
 import { startLife } from './life.ts';
@@ -336,6 +336,7 @@ function successor(session: Session, now: Millis, made: Made): Session {
   const { original, lowestNonce } = old;
   const first = old.first ?? (lowestNonce && { original, lowestNonce });
   const state: SessionState = {
+    version: 2,
     id: world.sessionId(),
     conn: old.conn,
     original: made.original,

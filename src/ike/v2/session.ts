@@ -3,36 +3,31 @@
 
 import { WireError } from '../../bytes/error.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
-import type { Connection, Millis } from '../connection.ts';
+import { closeChildren, moveChildren } from '../children.ts';
+import type { Child, Connection, Millis } from '../connection.ts';
 import type { Answer, Event } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
+import type { IkeSa, Tasks } from '../sa.ts';
+import type { ChildState } from '../state.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/payload.ts';
-import { answerCreate, incomingCreateAgreed } from './answer.ts';
+import { answerCreate } from './answer.ts';
 import { authAnswer, authRequest, processAuth } from './auth.ts';
-import { closeChildren, moveChildren } from './children.ts';
-import { beginCreate, createAgreed, processCreate, sendCreate } from './create.ts';
+import { deleteChild, expireChild, rekeyChild, used, wanted } from './children.ts';
+import { beginCreate, processCreate } from './create.ts';
 import { informAnswer, processDelete, sendDeleteChildren } from './inform.ts';
-import { beginInit, incomingInitAgreed, initAgreed, processInit, sendInit } from './init.ts';
-import { livenessEnd } from './life.ts';
-import { relocate } from './move.ts';
+import { beginInit, processInit } from './init.ts';
+import { deadline, livenessEnd, tick } from './life.ts';
+import { peerMoved, relocate } from './move.ts';
 import { isNamed, namedSas } from './named.ts';
 import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
-import {
-  answerRekey,
-  beginRekey,
-  chosenByPeer,
-  incomingRekeyAgreed,
-  processRekey,
-  rekeyAgreed,
-  rekeyTask,
-  sendRekey,
-} from './rekey.ts';
-import { type Incoming, type SessionState, spisOf, type Task } from './state.ts';
+import { answerRekey, beginRekey, chosenByPeer, processRekey, rekeyTask } from './rekey.ts';
+import { type Incoming, type SessionState, spisOf, type Task, taskName } from './state.ts';
 import { bequeath, inherit } from './unique.ts';
 import { decrypt, repeat, request, respond } from './window.ts';
+import { answered } from './work.ts';
 import type { World } from './world.ts';
 
 /** A shared secret or a key pair that takes longer is given up. */
@@ -42,7 +37,7 @@ const CLOSED_TIME: Millis = 32_000;
 /** A peer that replaced an IKE SA is to delete it; after this time we do. */
 const REKEYED_TIME: Millis = 60_000;
 
-export class Session {
+export class Session implements IkeSa {
   readonly state: SessionState;
   readonly world: World;
   #conn: Connection | undefined;
@@ -76,6 +71,15 @@ export class Session {
   /** ESP of this session goes in UDP. */
   get udp(): boolean {
     return this.state.natLocal || this.state.natRemote || this.state.udpForced;
+  }
+
+  get tasks(): Tasks {
+    const { task, queue } = this.state;
+    return { active: task ? [taskName(task)] : [], queued: queue.map(taskName) };
+  }
+
+  get rekeying(): boolean {
+    return this.state.task?.kind === 'rekey-ike';
   }
 
   event(event: Event): void {
@@ -258,40 +262,7 @@ export class Session {
   }
 
   answer(now: Millis, answer: Answer): void {
-    const { state } = this;
-    if (state.taskJob?.serial === answer.job.serial) {
-      delete state.taskJob;
-      this.#taskAnswer(now, answer);
-    } else if (state.incomingJob?.serial === answer.job.serial && state.incoming && answer.type === 'agreed') {
-      const { incoming } = state;
-      delete state.incomingJob;
-      delete state.incoming;
-      this.#incomingAnswer(now, incoming, answer);
-    }
-  }
-
-  #taskAnswer(now: Millis, answer: Answer): void {
-    const { task } = this.state;
-    if (answer.type === 'generated') {
-      if (task?.kind === 'init') return sendInit(this, now, task, answer.pair);
-      if (task?.kind === 'create') return sendCreate(this, now, task, answer.pair);
-      if (task?.kind === 'rekey-ike') return sendRekey(this, now, task, answer.pair);
-    } else {
-      if (task?.kind === 'init') return initAgreed(this, now, task, answer.shared);
-      if (task?.kind === 'create') return createAgreed(this, now, task, answer.shared);
-      if (task?.kind === 'rekey-ike') return rekeyAgreed(this, now, task, answer.shared);
-    }
-  }
-
-  #incomingAnswer(now: Millis, incoming: Incoming, answer: Extract<Answer, { type: 'agreed' }>): void {
-    switch (incoming.kind) {
-      case 'init':
-        return incomingInitAgreed(this, now, incoming, answer);
-      case 'create':
-        return incomingCreateAgreed(this, now, incoming, answer);
-      case 'rekey-ike':
-        return incomingRekeyAgreed(this, now, incoming, answer);
-    }
+    answered(this, now, answer);
   }
 
   // --- what goes out ---------------------------------------------------------------------------------------------
@@ -462,6 +433,42 @@ export class Session {
     const kinds = [state.task, ...state.queue].map((task) => task?.kind);
     if (state.phase !== 'established' || kinds.includes('rekey-ike')) return;
     this.enqueue(now, rekeyTask(this));
+  }
+
+  deadline(): Millis | undefined {
+    return deadline(this);
+  }
+
+  tick(now: Millis): void {
+    tick(this, now);
+  }
+
+  create(now: Millis, child: Child): void {
+    this.enqueue(now, wanted(this, child));
+  }
+
+  rekeyChild(now: Millis, child: ChildState): void {
+    rekeyChild(this, now, child);
+  }
+
+  deleteChild(now: Millis, child: ChildState): void {
+    deleteChild(this, now, child);
+  }
+
+  expireChild(now: Millis, child: ChildState): void {
+    expireChild(this, now, child);
+  }
+
+  used(_now: Millis, child: ChildState): void {
+    used(this, child);
+  }
+
+  moved(now: Millis, from: SocketAddress): void {
+    peerMoved(this, now, from);
+  }
+
+  wipe(): void {
+    for (const key of Object.values(this.state.keys ?? {})) key.fill(0);
   }
 
   checkLiveness(now: Millis): void {

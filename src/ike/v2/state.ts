@@ -7,7 +7,8 @@ import type { Millis, Mode, Protocol } from '../connection.ts';
 import type { SessionId } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { Suite } from '../select.ts';
-import type { Identity, Proposal } from '../wire/payload.ts';
+import { type BaseState, blankBase, type Job, type Numbers } from '../state.ts';
+import type { Proposal } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
 
 /** RFC 7296 §2.14. */
@@ -19,47 +20,6 @@ export interface IkeKeys {
   readonly skEr: Uint8Array;
   readonly skPi: Uint8Array;
   readonly skPr: Uint8Array;
-}
-
-/**
- * `init`: until the keys are there. `auth`: until both sides are authenticated. `rekeyed`: replaced by another IKE SA,
- * waiting to be deleted. `deleting`: our Delete is on its way. `closed`: only answers repeated requests, until it goes.
- */
-export type Phase = 'init' | 'auth' | 'established' | 'rekeyed' | 'deleting' | 'closed';
-
-/** `lingering`: gone for both sides, kept so that packets under way are still accepted (RFC 7296 §2.8). */
-export type ChildStage = 'installed' | 'rekeying' | 'rekeyed' | 'deleting' | 'lingering';
-
-export interface ChildState {
-  readonly id: number;
-  readonly name: string;
-  readonly reqid: number;
-  readonly protocol: Protocol;
-  /** As negotiated. */
-  readonly mode: Mode;
-  readonly spiIn: number;
-  readonly spiOut: number;
-  readonly suite: Suite;
-  readonly localTs: readonly Selector[];
-  readonly remoteTs: readonly Selector[];
-  /** True when our request created it. */
-  readonly ours: boolean;
-  /** The lower of the two nonces of its exchange: decides collisions (RFC 7296 §2.8.1). */
-  readonly lowestNonce: Uint8Array;
-  /** Both of the child that this one goes back to, where rekeyings lie between. */
-  readonly first?: { readonly ours: boolean; readonly lowestNonce: Uint8Array };
-  readonly installedAt: Millis;
-  stage: ChildStage;
-  /** The child that has taken this one's place. */
-  successor?: number;
-  /** The successor sends, or this one never did. */
-  retired?: true;
-  rekeyAt?: Millis;
-  lifeAt?: Millis;
-  /** End of lingering. */
-  removeAt?: Millis;
-  /** Failed attempts to rekey, for the back-off. */
-  failures: number;
 }
 
 /** A child to be negotiated. */
@@ -196,26 +156,9 @@ export interface Reassembly {
   readonly parts: (Uint8Array | undefined)[];
 }
 
-export interface Job {
-  readonly serial: number;
-  readonly deadline: Millis;
-}
-
-export interface SessionState {
-  readonly id: SessionId;
-  conn: string;
-  /** We sent the first message of this IKE SA: its Initiator flag is ours, and SK_*i are our keys. */
-  readonly original: boolean;
-  readonly spiI: Uint8Array;
-  spiR: Uint8Array;
-  local: SocketAddress;
-  remote: SocketAddress;
-  phase: Phase;
-  readonly startedAt: Millis;
-  establishedAt?: Millis;
-  localId?: Identity;
-  remoteId?: Identity;
-  suite?: Suite;
+/** The Initiator flag and SK_*i are ours where the SA is `original`. */
+export interface SessionState extends BaseState {
+  readonly version: 2;
   keys?: IkeKeys;
   /** Of IKE_SA_INIT, as sent and received: what AUTH signs. Dropped once authenticated. */
   initRequest?: Uint8Array;
@@ -224,13 +167,8 @@ export interface SessionState {
   accepted?: Proposal;
   nonceI?: Uint8Array;
   nonceR?: Uint8Array;
-  lowestNonce?: Uint8Array;
   /** The same of the SA that IKE_SA_INIT made, and who made it, where rekeyings lie between. */
   readonly first?: { readonly original: boolean; readonly lowestNonce: Uint8Array };
-  natLocal: boolean;
-  natRemote: boolean;
-  /** ESP goes in UDP although nobody translates: asked for, or raw ESP is not to be had. */
-  udpForced: boolean;
   /** What the peer said it can. */
   peerFragments: boolean;
   peerChildless: boolean;
@@ -250,28 +188,39 @@ export interface SessionState {
   queue: Task[];
   /** Tasks put off after TEMPORARY_FAILURE and its like. */
   delayed: { readonly at: Millis; readonly task: Task }[];
-  children: ChildState[];
-  lastIn: Millis;
-  lastOut: Millis;
-  lastMove?: Millis;
-  rekeyAt?: Millis;
-  reauthAt?: Millis;
-  lifeAt?: Millis;
-  /** A half-open session dies at this time; a closed one is forgotten. */
-  endAt?: Millis;
-  failures: number;
-  /** The session that this one is to take over from, once established. */
-  replaces?: SessionId;
-  /** The session that is to take over from this one by reauthentication. */
-  replacement?: SessionId;
-  /** The session that has taken this one's place, or stands in it as long as both sides' rekeyings are undecided. */
-  successor?: SessionId;
-  reason?: Reason;
 }
 
 /** What a session does, has to do, and has put off. */
 export function tasksOf({ task, queue, delayed }: SessionState): Task[] {
   return [...(task ? [task] : []), ...queue, ...delayed.map((one) => one.task)];
+}
+
+/** The numbers in a state that must not be given again. */
+export function numbersOf(state: SessionState): Numbers {
+  const tasks = tasksOf(state);
+  return {
+    ids: tasks.flatMap(named),
+    serials: [state.taskJob?.serial ?? 0, state.incomingJob?.serial ?? 0],
+    spis: tasks.flatMap(spisOf),
+  };
+}
+
+/** The sessions and children that a task is about: they may go before it is begun. */
+function named(task: Task): readonly number[] {
+  switch (task.kind) {
+    case 'create':
+      return [task.rekeys ?? 0, task.rival ?? 0];
+    case 'rekey-ike':
+      return [task.rival?.session ?? 0];
+    case 'delete-child':
+      return task.children;
+    case 'init':
+    case 'auth':
+    case 'delete-ike':
+    case 'liveness':
+    case 'refuse':
+      return [];
+  }
 }
 
 /** Our SPIs of children that are not there, or not yet. */
@@ -288,12 +237,8 @@ export function stays({ phase, queue }: SessionState): boolean {
 /** What every session starts with. */
 export function blank(id: SessionId, conn: string, now: Millis) {
   return {
-    id,
-    conn,
-    phase: 'init' as const,
-    startedAt: now,
-    natLocal: false,
-    natRemote: false,
+    ...blankBase(id, conn, now),
+    version: 2 as const,
     peerFragments: false,
     peerChildless: false,
     peerHashes: [],
@@ -302,9 +247,27 @@ export function blank(id: SessionId, conn: string, now: Millis) {
     nextIn: 0,
     queue: [],
     delayed: [],
-    children: [],
-    lastIn: now,
-    lastOut: now,
-    failures: 0,
   };
+}
+
+/** strongSwan's names of tasks. */
+export function taskName(task: Task): string {
+  switch (task.kind) {
+    case 'init':
+      return 'IKE_INIT';
+    case 'auth':
+      return 'IKE_AUTH';
+    case 'create':
+      return task.rekeys === undefined ? 'CHILD_CREATE' : 'CHILD_REKEY';
+    case 'rekey-ike':
+      return 'IKE_REKEY';
+    case 'delete-child':
+      return 'CHILD_DELETE';
+    case 'delete-ike':
+      return 'IKE_DELETE';
+    case 'liveness':
+      return 'IKE_DPD';
+    case 'refuse':
+      return 'INFORMATIONAL';
+  }
 }

@@ -9,6 +9,7 @@ import type { Payload } from '../../../src/ike/wire/payload.ts';
 import { child, selectors, sides } from '../../support/connections.ts';
 import { Pair, type Side } from '../../support/pair.ts';
 import { fragment, note } from '../../support/tamper.ts';
+import { v2 } from '../../support/v2.ts';
 import { ends, flow, one, quiet, settled, situation } from './narrate.ts';
 
 /** Many selectors make long messages. */
@@ -106,8 +107,7 @@ interface Piece {
 
 /** Fragments of the next INFORMATIONAL request of `me`, as they are asked for. */
 function sender(pair: Pair, me: Side): (piece: Piece) => void {
-  const { state } = me.live.sessions[0] ?? {};
-  if (!state) throw new Error('no session');
+  const { state } = v2(me.live.sessions[0]);
   const { spiI, spiR, original, nextOut } = state;
   const header = {
     spiI,
@@ -248,7 +248,7 @@ situation('fragment-attacks', 'one-octet fragments, and payloads outside the enc
 test('a forged fragment is not kept', () => {
   const pair = Pair.up(...sides());
   const { left, right } = pair;
-  const { spiI, spiR, original, nextOut } = left.live.sessions[0]?.state ?? {};
+  const { spiI, spiR, original, nextOut } = v2(left.live.sessions[0]).state;
   if (!spiI || !spiR || original === undefined || nextOut === undefined) throw new Error('no session');
   const header = { spiI, spiR, exchange: 37, initiator: original, response: false, messageId: nextOut };
   const bytes = fragment(left, header, PAYLOAD.N, new Uint8Array(20), { number: 1, total: 3 });

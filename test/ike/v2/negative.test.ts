@@ -8,6 +8,7 @@ import type { Payload } from '../../../src/ike/wire/payload.ts';
 import { sides } from '../../support/connections.ts';
 import { Pair } from '../../support/pair.ts';
 import { change, note, read, request, response, sealed, words } from '../../support/tamper.ts';
+import { v2 } from '../../support/v2.ts';
 import { ends, one, situation } from './narrate.ts';
 import {
   all,
@@ -327,9 +328,7 @@ function rekeyPayloads(side: SideName): readonly Payload[] {
 situation('encrypted-before-auth', 'IKE_AUTH after AUTH is dropped', (side) => {
   const pair = Pair.up(...sides());
   const { me, peer } = ends(pair, side);
-  const [session] = me.live.sessions;
-  if (!session) throw new Error('no session');
-  const { spiI, spiR, original, nextOut } = session.state;
+  const { spiI, spiR, original, nextOut } = v2(me.live.sessions[0]).state;
   const sent = peer.sent.length;
   const header = { spiI, spiR, exchange: EXCHANGE.IKE_AUTH, initiator: original, response: false, messageId: nextOut };
   pair.inject(peer, sealed(me, header, []), { ip: me.options.ip, port: 500 });

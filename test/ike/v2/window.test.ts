@@ -7,6 +7,7 @@ import { EXCHANGE } from '../../../src/ike/wire/constants.ts';
 import { connection, mirrored, sides } from '../../support/connections.ts';
 import { Pair, type Side } from '../../support/pair.ts';
 import { drop, request, response, sealed } from '../../support/tamper.ts';
+import { v2 } from '../../support/v2.ts';
 import { ends, flow, one, situation } from './narrate.ts';
 
 function check(side: Side): void {
@@ -47,7 +48,7 @@ situation('message-id-sync', 'a repeated request gets the same bytes and is not 
 situation('message-id-sync', 'any old answer but the last is forgotten', (side) => {
   const pair = Pair.up(...sides());
   const { me, peer } = ends(pair, side);
-  const next = peer.live.sessions[0]?.state.nextIn ?? 0;
+  const next = v2(peer.live.sessions[0]).state.nextIn;
   const old = informational(me, next);
   deliver(me, old);
   const sent = peer.sent.length;
@@ -62,7 +63,7 @@ situation('message-id-sync', 'any old answer but the last is forgotten', (side) 
 situation('message-id-wrong', 'ids outside the window are dropped without an answer', (side) => {
   const pair = Pair.up(...sides());
   const { me, peer } = ends(pair, side);
-  const next = peer.live.sessions[0]?.state.nextIn ?? 0;
+  const next = v2(peer.live.sessions[0]).state.nextIn;
   const sent = peer.sent.length;
   const ids = [next + 1, next + 2, next - 2, next + 1000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
   const wrong = ids.filter((messageId) => messageId >= 0);
@@ -83,7 +84,7 @@ situation(
     check(me);
     pair.run(100);
     const sent = peer.sent.length;
-    const last = (peer.live.sessions[0]?.state.nextIn ?? 0) - 1;
+    const last = v2(peer.live.sessions[0]).state.nextIn - 1;
     const forged = informational(me, last);
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     deliver(me, forged);
@@ -95,7 +96,7 @@ situation(
 situation('response-unsolicited', 'an authentic answer to nothing is dropped', (side) => {
   const pair = Pair.up(...sides());
   const { me, peer } = ends(pair, side);
-  const { nextOut = 0 } = peer.live.sessions[0]?.state ?? {};
+  const { nextOut } = v2(peer.live.sessions[0]).state;
   for (const messageId of [nextOut, nextOut - 1, nextOut + 1, 0, 0xffff_ffff]) {
     if (messageId >= 0) deliver(me, informational(me, messageId, true));
   }
@@ -192,7 +193,7 @@ situation('retransmission', 'an answer that comes late is as good as any', (side
   release();
   flow(pair, 100);
   assert.equal(me.live.sessions.length, 1);
-  assert.equal(me.live.sessions[0]?.state.outstanding, undefined);
+  assert.equal(v2(me.live.sessions[0]).state.outstanding, undefined);
   flow(pair, 5000, 100);
   one(pair);
 });

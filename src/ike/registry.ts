@@ -1,0 +1,180 @@
+// The IKE SAs of an endpoint, whatever their version: how they are found, when they want attention, and what they have
+// brought about.
+
+import { hex } from '../bytes/bytes.ts';
+import type { Random } from '../crypto/types.ts';
+import type { Connection, Millis, SharedKey } from './connection.ts';
+import type { Effect, SessionId } from './effects.ts';
+import { Unfinished } from './fragment.ts';
+import { Ids } from './ids.ts';
+import type { IkeSa } from './sa.ts';
+import { Timers } from './timers.ts';
+import type { BaseWorld } from './world.ts';
+
+export interface EndpointOptions {
+  readonly random: Random;
+  readonly port: number;
+  readonly natPort: number;
+  readonly rawEsp: boolean;
+  readonly connections: readonly Connection[];
+  readonly sharedKeys: readonly SharedKey[];
+  /** When the data plane last saw a packet of this child. */
+  readonly lastInbound?: (child: number) => Millis | undefined;
+  readonly lastOutbound?: (child: number) => Millis | undefined;
+}
+
+export class Registry {
+  readonly ids: Ids;
+  /** Messages dropped, by reason. */
+  readonly counters = new Map<string, number>();
+  readonly #options: EndpointOptions;
+  readonly #sas = new Map<SessionId, IkeSa>();
+  readonly #bySpi = new Map<string, IkeSa>();
+  readonly #children = new Map<number, SessionId>();
+  readonly #timers = new Timers();
+  readonly #touched = new Set<IkeSa>();
+  #connections = new Map<string, Connection>();
+  /** The same. Both lists are frozen: indexes are kept of such. */
+  #list: readonly Connection[] = [];
+  #sharedKeys: readonly SharedKey[] = [];
+  #effects: Effect[] = [];
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.ids = new Ids(options.random);
+    this.configure(options.connections, options.sharedKeys);
+  }
+
+  configure(connections: readonly Connection[], sharedKeys: readonly SharedKey[]): void {
+    this.#connections = new Map(connections.map((conn) => [conn.name, conn]));
+    this.#list = Object.freeze([...this.#connections.values()]);
+    this.#sharedKeys = Object.freeze([...sharedKeys]);
+  }
+
+  add(sa: IkeSa): void {
+    this.#sas.set(sa.state.id, sa);
+    this.#bySpi.set(hex(sa.ourSpi), sa);
+    this.#touched.add(sa);
+  }
+
+  remove(sa: IkeSa): void {
+    this.#sas.delete(sa.state.id);
+    this.#bySpi.delete(hex(sa.ourSpi));
+    this.#touched.add(sa);
+    sa.wipe();
+  }
+
+  all(): IkeSa[] {
+    return [...this.#sas.values()];
+  }
+
+  get(id: SessionId): IkeSa | undefined {
+    return this.#sas.get(id);
+  }
+
+  bySpi(spi: Uint8Array): IkeSa | undefined {
+    return this.#bySpi.get(hex(spi));
+  }
+
+  /** To do something to it, after which its deadline may be another. */
+  touch(id: SessionId): IkeSa | undefined {
+    const sa = this.#sas.get(id);
+    if (sa) this.#touched.add(sa);
+    return sa;
+  }
+
+  touched(sas: Iterable<IkeSa>): void {
+    for (const sa of sas) this.#touched.add(sa);
+  }
+
+  ownerOf(child: number): SessionId | undefined {
+    return this.#children.get(child);
+  }
+
+  own(child: number, id: SessionId): void {
+    this.#children.set(child, id);
+    this.touch(id);
+  }
+
+  get size(): number {
+    return this.#sas.size;
+  }
+
+  /** What is kept: nothing of it once the last SA is forgotten. */
+  get held(): { sessions: number; spis: number; children: number } {
+    return { sessions: this.#bySpi.size, spis: this.ids.spis, children: this.#children.size };
+  }
+
+  count(code: string): void {
+    this.counters.set(code, (this.counters.get(code) ?? 0) + 1);
+  }
+
+  effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------------------
+
+  deadline(): Millis | undefined {
+    return this.#timers.next();
+  }
+
+  /** Takes out one whose time has come. */
+  due(now: Millis): SessionId | undefined {
+    return this.#timers.due(now);
+  }
+
+  /** Sets the clocks of those that something was done to. */
+  settle(): void {
+    for (const sa of this.#touched) {
+      const alive = this.#sas.get(sa.state.id) === sa;
+      this.#timers.set(sa.state.id, alive ? sa.deadline() : undefined);
+    }
+    this.#touched.clear();
+  }
+
+  /** What was brought about since the last time. */
+  take(): Effect[] {
+    this.settle();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  // --- for the SAs -----------------------------------------------------------------------------------------------------
+
+  takeIkeSpi(): Uint8Array {
+    for (;;) {
+      const spi = this.#options.random(8);
+      if (spi.some((byte) => byte !== 0) && !this.#bySpi.has(hex(spi))) return spi;
+    }
+  }
+
+  world(): BaseWorld {
+    const { random, port, natPort, rawEsp, lastInbound, lastOutbound } = this.#options;
+    return {
+      random,
+      port,
+      natPort,
+      rawEsp,
+      unfinished: new Unfinished(),
+      connections: () => this.#list,
+      connection: (name) => this.#connections.get(name),
+      sharedKeys: () => this.#sharedKeys,
+      effect: (effect) => this.effect(effect),
+      count: (code) => this.count(code),
+      lastInbound: (child) => lastInbound?.(child),
+      lastOutbound: (child) => lastOutbound?.(child),
+      sessionId: () => this.ids.next(),
+      childId: () => this.ids.next(),
+      serial: () => this.ids.serial(),
+      takeSpi: () => this.ids.takeSpi(),
+      freeSpi: (spi) => this.ids.freeSpi(spi),
+      takeReqid: (policy) => this.ids.takeReqid(policy),
+      freeReqid: (reqid) => this.ids.freeReqid(reqid),
+      takeIkeSpi: () => this.takeIkeSpi(),
+      own: (child, session) => this.own(child, session),
+      disown: (child) => void this.#children.delete(child),
+    };
+  }
+}
