@@ -15,7 +15,7 @@ export const word = fc.nat({ max: 0xffff });
 export const long = fc.nat({ max: 0xffffffff });
 
 /** fast-check's own records may lack a prototype, which `deepEqual` tells from the decoders' values. */
-function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+export function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record<T>(model, { noNullPrototype: true });
 }
 
