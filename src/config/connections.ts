@@ -17,7 +17,8 @@ const PATH = 'connections.<conn>';
 export function readConnection(section: Section, findings: Findings): Connection {
   const values = new Values(section, PATH, findings);
   const version = Number(values.choice('version', ['0', '1', '2']) ?? 0) as Connection['version'];
-  if (values.yesno('aggressive')) refuseAggressive(values, version, findings);
+  const aggressive = values.yesno('aggressive') ?? false;
+  if (aggressive) warnOfAggressive(values, version, findings);
   const local = readRound(section, 'local', findings);
   const remote = readRound(section, 'remote', findings);
   const remoteAddrs = readAddresses(values, 'remote_addrs');
@@ -31,6 +32,9 @@ export function readConnection(section: Section, findings: Findings): Connection
   return {
     name: section.name,
     version,
+    aggressive: aggressive && version !== 2,
+    deleteRekeyed: values.yesno('delete_rekeyed') ?? false,
+    dpdOnDemand: values.choice('dpd_mode', ['periodic', 'on-demand']) === 'on-demand',
     localAddrs,
     remoteAddrs,
     remotePort: values.integer('remote_port') ?? 500,
@@ -54,9 +58,12 @@ export function readConnection(section: Section, findings: Findings): Connection
   };
 }
 
-function refuseAggressive(values: Values, version: Connection['version'], findings: Findings): void {
-  if (version !== 2) values.error('aggressive', 'Aggressive Mode is not supported yet');
-  else findings.warn(`${PATH}.aggressive`, values.placeOf('aggressive'), 'option "aggressive" has no effect in IKEv2');
+function warnOfAggressive(values: Values, version: Connection['version'], findings: Findings): void {
+  const text =
+    version === 2
+      ? 'option "aggressive" has no effect in IKEv2'
+      : 'in aggressive mode whoever asks is given a hash of the pre-shared key, to guess at it as long as he likes; take main mode, or a key of 20 random characters at least';
+  findings.warn(`${PATH}.aggressive`, values.placeOf('aggressive'), text);
 }
 
 function readAddresses(values: Values, key: 'local_addrs' | 'remote_addrs'): readonly AddressPattern[] {

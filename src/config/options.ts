@@ -39,7 +39,6 @@ const CONNECTION: readonly Option[] = [
   has('connections', section, '', 'The connections, each in a section of its own.'),
   has(CONN, section, '', 'A connection: one peer, or several that are treated alike. The name is yours to choose.'),
   has(`${CONN}.version`, choice(['0', '1', '2']), '0', 'IKE version; 0 accepts both and begins with IKEv2.', {
-    refuses: [['1', 'IKEv1 is not supported yet']],
     example: '2',
   }),
   has(
@@ -72,7 +71,24 @@ const CONNECTION: readonly Option[] = [
     example: 'aes256gcm16-prfsha384-ecp384, aes256-sha256-modp2048',
   }),
   refuses(`${CONN}.vips`, list, '', 'Virtual addresses to ask the peer for.', `virtual addresses are ${NOT_YET}`),
-  has(`${CONN}.aggressive`, yesno, 'no', 'Aggressive Mode in IKEv1; without meaning in IKEv2.'),
+  has(
+    `${CONN}.aggressive`,
+    yesno,
+    'no',
+    'In IKEv1: begin in aggressive mode, and take peers that do; without meaning in IKEv2.',
+  ),
+  has(
+    `${CONN}.delete_rekeyed`,
+    yesno,
+    'no',
+    'In IKEv1: delete an SA as soon as it is replaced, instead of leaving it to the end of its life.',
+  ),
+  has(
+    `${CONN}.dpd_mode`,
+    choice(['periodic', 'on-demand']),
+    'periodic',
+    'In IKEv1: check an idle peer always (periodic), or only while we send and hear nothing (on-demand).',
+  ),
   ignores(`${CONN}.pull`, yesno, 'yes', 'Mode Config by pull (yes) or push (no).', `virtual addresses are ${NOT_YET}`),
   ignores(`${CONN}.dscp`, text, '000000', 'DSCP of our IKE packets, six binary digits.', NOT_YET),
   has(

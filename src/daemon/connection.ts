@@ -119,6 +119,7 @@ export class ConnectionLife {
         if (this.#sessions.size === 0 && event.session === 0) this.#enter(now, 'phase1-failed', event.reason);
         return [];
       case 'peer-moved':
+      case 'vendors':
         return [];
     }
   }

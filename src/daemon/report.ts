@@ -63,7 +63,7 @@ export function sentence(event: Event): string {
     case 'session-closed':
       return `IKE SA ${event.established || event.reason.code === 'requested' ? 'closed' : 'failed'}: ${event.reason.text}`;
     case 'child-established':
-      return `child ${event.child} established`;
+      return `child ${event.child} established${event.pair === undefined ? '' : `: ${event.pair}`}`;
     case 'child-rekeyed':
       return `child ${event.child} rekeyed`;
     case 'child-closed':
@@ -76,6 +76,8 @@ export function sentence(event: Event): string {
       return 'the peer answers again';
     case 'peer-moved':
       return `the peer moved to ${formatSocketAddress(event.remote)}`;
+    case 'vendors':
+      return `the peer says that it is or knows ${event.names.join(', ')}`;
     case 'note':
       return event.reason.text;
   }

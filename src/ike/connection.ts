@@ -107,6 +107,12 @@ export interface Connection {
   readonly name: string;
   /** 0 accepts both and initiates 2. */
   readonly version: 0 | 1 | 2;
+  /** In IKEv1: begins in aggressive mode, and takes a peer that does. */
+  readonly aggressive: boolean;
+  /** In IKEv1: an SA that was replaced is deleted, and not left to the end of its life. */
+  readonly deleteRekeyed: boolean;
+  /** In IKEv1: an idle peer is left alone, and looked for only where we send and hear nothing. */
+  readonly dpdOnDemand: boolean;
   readonly localAddrs: readonly AddressPattern[];
   readonly remoteAddrs: readonly AddressPattern[];
   readonly remotePort: number;

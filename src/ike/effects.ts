@@ -119,6 +119,8 @@ export type Event =
       readonly conn: string;
       readonly child: string;
       readonly id: number;
+      /** Which of its pairs of selectors, where a child has an SA for each. */
+      readonly pair?: string;
     }
   | {
       readonly kind: 'child-rekeyed';
@@ -148,5 +150,13 @@ export type Event =
   | { readonly kind: 'no-answer'; readonly session: SessionId; readonly conn: string; readonly since: Millis }
   /** An answer came after all. */
   | { readonly kind: 'answered'; readonly session: SessionId; readonly conn: string }
+  /** What the peer's vendor ids say of it. */
+  | {
+      readonly kind: 'vendors';
+      readonly session: SessionId;
+      readonly conn: string;
+      readonly remote: SocketAddress;
+      readonly names: readonly string[];
+    }
   | { readonly kind: 'peer-moved'; readonly session: SessionId; readonly conn: string; readonly remote: SocketAddress }
   | { readonly kind: 'note'; readonly session: SessionId; readonly conn: string; readonly reason: Reason };

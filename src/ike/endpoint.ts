@@ -9,19 +9,23 @@ import type { Reason } from './reason.ts';
 import { type EndpointOptions, Registry } from './registry.ts';
 import type { IkeSa } from './sa.ts';
 import type { ChildState } from './state.ts';
+import { Gate as Gate1 } from './v1/gate.ts';
+import type { SessionState as State1 } from './v1/state.ts';
 import { Gate as Gate2 } from './v2/gate.ts';
 import type { SessionState as State2 } from './v2/state.ts';
 import { decodeHeader } from './wire/message.ts';
 
-export type SessionState = State2;
+export type SessionState = State1 | State2;
 
 export class Endpoint {
   readonly #registry: Registry;
+  readonly #v1: Gate1;
   readonly #v2: Gate2;
 
   constructor(options: EndpointOptions) {
     this.#registry = new Registry(options);
     const world = this.#registry.world();
+    this.#v1 = new Gate1(this.#registry, world);
     this.#v2 = new Gate2(this.#registry, world);
   }
 
@@ -44,8 +48,9 @@ export class Endpoint {
 
   #receive(now: Millis, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const header = decodeHeader(datagram);
-    if (header.major !== 2) return this.#v2.refuse(now, header, datagram.length, from, to);
-    const arrival = this.#v2.receive(now, datagram, from, to);
+    const gate = header.major === 2 ? this.#v2 : header.major === 1 && this.#v1.spoken ? this.#v1 : undefined;
+    if (!gate) return this.#v2.refuse(now, header, datagram.length, from, to);
+    const arrival = gate.receive(now, datagram, from, to);
     if (!arrival) return;
     this.#registry.touched([arrival.session]);
     this.#guarded(now, arrival.session, arrival.deliver);
@@ -75,7 +80,8 @@ export class Endpoint {
     remote: string,
     children: readonly string[] = conn.children.map((child) => child.name),
   ): { session: SessionId; effects: Effect[] } {
-    const { state } = this.#v2.initiate(now, conn, local, remote, children);
+    const gate = conn.version === 1 ? this.#v1 : this.#v2;
+    const { state } = gate.initiate(now, conn, local, remote, children);
     return { session: state.id, effects: this.#registry.take() };
   }
 
@@ -156,7 +162,7 @@ export class Endpoint {
 
   /** What is kept: nothing of it once the last session is forgotten. */
   get held(): { sessions: number; spis: number; children: number; halfOpen: number } {
-    return { ...this.#registry.held, halfOpen: this.#v2.halfOpen };
+    return { ...this.#registry.held, halfOpen: this.#v1.halfOpen + this.#v2.halfOpen };
   }
 
   /** All sessions as plain data. */
@@ -167,7 +173,8 @@ export class Endpoint {
   /** Takes up sessions that another endpoint, with the same configuration, has exported. */
   import(states: readonly SessionState[]): void {
     for (const state of structuredClone(states)) {
-      this.#v2.import(state);
+      if (state.version === 1) this.#v1.import(state);
+      else this.#v2.import(state);
       for (const child of state.children) this.#registry.own(child.id, state.id);
     }
     this.#registry.settle();

@@ -11,10 +11,15 @@ import type { Identity } from './wire/payload.ts';
  * Those that these addresses allow, but of several with the same proposals the first alone: who cannot have it cannot
  * have the others.
  */
-export function offeringConnections(connections: readonly Connection[], local: Ip, remote: Ip): Connection[] {
+export function offeringConnections(
+  connections: readonly Connection[],
+  local: Ip,
+  remote: Ip,
+  version: 1 | 2 = 2,
+): Connection[] {
   const seen = new Set<number>();
   const first = ({ offers }: Member) => !seen.has(offers) && seen.add(offers) !== undefined;
-  return ordered(ranked(connections, local, remote, (place) => place.offering))
+  return ordered(ranked(connections, local, remote, version, (place) => place.offering))
     .filter(first)
     .map(({ conn }) => conn);
 }
@@ -25,9 +30,10 @@ export function namedConnections(
   local: Ip,
   remote: Ip,
   peer: Identity,
+  version: 1 | 2 = 2,
 ): Connection[] {
   const key = identityKey(peer);
-  return ordered(ranked(connections, local, remote, (place) => place.named(key))).map(({ conn }) => conn);
+  return ordered(ranked(connections, local, remote, version, (place) => place.named(key))).map(({ conn }) => conn);
 }
 
 /** A connection, where it stands in the file, and a number for its proposals: the same for the same ones. */
@@ -84,12 +90,13 @@ function ranked(
   connections: readonly Connection[],
   local: Ip,
   remote: Ip,
+  version: 1 | 2,
   choose: (place: Place) => readonly Member[],
 ): Ranked[] {
   const ours = parseIp(local);
   const theirs = parseIp(remote);
   if (!ours || !theirs) return [];
-  const { exact, other } = indexOf(connections);
+  const { exact, other } = indexOf(connections, version);
   return [...(exact.get(remote) ?? []), ...other].flatMap((place) => {
     const far = best(place.remote, theirs);
     const near = far === undefined ? undefined : best(place.local, ours);
@@ -111,23 +118,23 @@ interface Index {
   readonly other: readonly Place[];
 }
 
-const indexes = new WeakMap<readonly Connection[], Index>();
+const indexes = { 1: new WeakMap<readonly Connection[], Index>(), 2: new WeakMap<readonly Connection[], Index>() };
 
-function indexOf(connections: readonly Connection[]): Index {
-  const index = indexes.get(connections) ?? build(connections);
-  if (Object.isFrozen(connections)) indexes.set(connections, index);
+function indexOf(connections: readonly Connection[], version: 1 | 2): Index {
+  const index = indexes[version].get(connections) ?? build(connections, version);
+  if (Object.isFrozen(connections)) indexes[version].set(connections, index);
   return index;
 }
 
-function build(connections: readonly Connection[]): Index {
+function build(connections: readonly Connection[], version: 1 | 2): Index {
   const places = new Map<string, Place>();
   const offers = new Map<string, number>();
   for (const [order, conn] of connections.entries()) {
-    if (conn.version === 1) continue;
+    if (conn.version !== 0 && conn.version !== version) continue;
     const where = `${conn.localAddrs.map(textOf).join()} ${conn.remoteAddrs.map(textOf).join()}`;
     const place = places.get(where) ?? new Place(conn);
     places.set(where, place);
-    const said = JSON.stringify(conn.offers.map(({ transforms }) => transforms));
+    const said = JSON.stringify([conn.aggressive, conn.offers.map(({ transforms }) => transforms)]);
     const number = offers.get(said) ?? offers.size;
     offers.set(said, number);
     place.add({ conn, order, offers: number });

@@ -333,12 +333,12 @@ function askedFor(wanted: Identity, us: string, them: string, where: Place | und
 }
 
 /** Which secret it was, by its owners and place. */
-function secret({ owners, place }: SharedKey): string {
+export function secret({ owners, place }: SharedKey): string {
   const whose = owners.length > 0 ? `for ${owners.map(formatIdentity).join(', ')}` : 'for anybody';
   return `the secret ${whose}${place ? ` (${place.file}:${place.line})` : ''}`;
 }
 
-function at(where: Place | undefined): string {
+export function at(where: Place | undefined): string {
   return where ? ` in ${where.file}:${where.line}` : '';
 }
 

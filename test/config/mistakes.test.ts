@@ -172,8 +172,6 @@ test('what would change security or traffic is refused by name', () => {
     ['start_action = trap|start', '16: start_action: both at once is not supported yet; write trap or start'],
   ];
   for (const [line, text] of child) assert.equal(inChild(line), `gw.conf:2:${text}`);
-  assert.equal(inConnection('version = 1'), 'gw.conf:2:11: version: IKEv1 is not supported yet');
-  assert.equal(inConnection('aggressive = yes'), 'gw.conf:2:14: aggressive: Aggressive Mode is not supported yet');
   assert.match(inChild('ipcomp = maybe'), /^gw\.conf:2:10: ipcomp: "maybe" is neither yes nor no$/);
 });
 

@@ -174,6 +174,9 @@ test('what is not written has the default of the reference', () => {
   assert.deepEqual(rest, {
     name: 'c',
     version: 0,
+    aggressive: false,
+    deleteRekeyed: false,
+    dpdOnDemand: false,
     localAddrs: [{ kind: 'any' }],
     remoteAddrs: [{ kind: 'any' }],
     remotePort: 500,

@@ -20,6 +20,8 @@ export interface Plan {
   readonly both?: boolean;
   /** Families of the networks behind them. */
   readonly inside?: readonly Family[];
+  /** Of IKE: 2. */
+  readonly version?: 1 | 2;
   readonly ike?: string;
   readonly esp?: string;
   /** AH instead of ESP. */
@@ -39,6 +41,7 @@ export interface Plan {
 
 /** The words of one connection on one side. */
 export interface Words {
+  readonly version: 1 | 2;
   readonly local: string;
   readonly remote: string;
   readonly localId: string;
@@ -84,7 +87,7 @@ secrets {
 function connection(words: Words, names: ReturnType<typeof namesOf>): string {
   return `
   ${names.ike} {
-    version = 2
+    version = ${words.version}
     local_addrs = ${words.local}
     remote_addrs = ${words.remote}
     proposals = ${words.ike}
@@ -126,6 +129,7 @@ function wordsOf(plan: Plan, side: Side): Words {
       : inside.map((family) => (family === 4 ? site.net : site.net6)).join(', ');
   const libipsec = plan.a === 'strongswan' || plan.b === 'strongswan';
   const shared = {
+    version: plan.version ?? 2,
     psk: PSK,
     ike: plan.ike ?? 'aes128gcm16-prfsha256-x25519',
     esp: plan.esp ?? 'aes128gcm16',

@@ -77,6 +77,9 @@ export function connection(over: Partial<Connection> = {}): Connection {
   return {
     name: 'gw',
     version: 2,
+    aggressive: false,
+    deleteRekeyed: false,
+    dpdOnDemand: false,
     localAddrs: [{ kind: 'any' }],
     remoteAddrs: [{ kind: 'any' }],
     remotePort: 500,
@@ -132,4 +135,19 @@ export function sides(
     { ip: LEFT_IP, connections: [conn], sharedKeys, ...options },
     { ip: RIGHT_IP, connections: [mirrored(conn, right)], sharedKeys, ...options },
   ];
+}
+
+/** The same in IKEv1: AES-CBC and a hash, for IKE and for ESP. `realKe` computes key exchanges in full. */
+export function sides1(
+  over: Partial<Connection> = {},
+  realKe = false,
+  right: Partial<Connection> = {},
+): [SideOptions, SideOptions] {
+  const conn = {
+    version: 1 as const,
+    offers: offers('aes128-sha256-modp2048', 'ike'),
+    children: [child({ offers: offers('aes128-sha256', 'esp') })],
+    ...over,
+  };
+  return sides(conn, right, { realKe });
 }

@@ -6,6 +6,7 @@ import { keyExchange } from '../../src/crypto/registry.ts';
 import type { Connection, Millis, SharedKey } from '../../src/ike/connection.ts';
 import type { Answer, Effect, Event, SessionId } from '../../src/ike/effects.ts';
 import { Endpoint } from '../../src/ike/endpoint.ts';
+import { exchangeName as exchangeName1 } from '../../src/ike/v1/wire/constants.ts';
 import { exchangeName } from '../../src/ike/wire/constants.ts';
 import { decodeHeader } from '../../src/ike/wire/message.ts';
 import { cheapAgree, cheapPair } from './cheapke.ts';
@@ -232,10 +233,10 @@ export class Pair {
   transmit(from: Side, bytes: Uint8Array, local: SocketAddress, remote: SocketAddress): void {
     const { wire, dice } = this;
     const header = decodeHeader(bytes);
+    const at = `${this.now - this.#start} ${from.name}>`;
     const direction = header.response ? 'response' : 'request';
-    this.log.push(
-      `${this.now - this.#start} ${from.name}> ${exchangeName(header.exchange)} ${direction} ${header.messageId}`,
-    );
+    if (header.major === 1) this.log.push(`${at} ${exchangeName1(header.exchange)} ${header.messageId}`);
+    else this.log.push(`${at} ${exchangeName(header.exchange)} ${direction} ${header.messageId}`);
     this.listener?.(bytes, from);
     const to = from.other;
     const tampered = wire.tamper ? wire.tamper(bytes, from, to) : bytes;

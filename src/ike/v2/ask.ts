@@ -2,6 +2,7 @@
 
 import type { KeyPair } from '../../crypto/types.ts';
 import { childConfig, spiBytes, spiNumber } from '../children.ts';
+import { reasonMode } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { checkAnswer, offerProposals } from '../select.ts';
 import type { ChildState } from '../state.ts';
@@ -9,7 +10,6 @@ import { moveTo } from '../transport.ts';
 import { within } from '../ts.ts';
 import { NOTIFY, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
-import { reasonMode } from './fit.ts';
 import { find, has, notify } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Answered, Asked, Want } from './state.ts';

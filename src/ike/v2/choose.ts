@@ -3,6 +3,7 @@
 
 import { spiNumber } from '../children.ts';
 import type { Child, Mode, Protocol } from '../connection.ts';
+import { ahObstacle, type Disagreement, reasonMode } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { type Selection, selectProposal, withPreferredGroup } from '../select.ts';
 import type { ChildState } from '../state.ts';
@@ -13,7 +14,6 @@ import { NOTIFY, protocolId } from '../wire/constants.ts';
 import type { Payload, Proposal } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
 import { copy } from './ask.ts';
-import { ahObstacle, type Disagreement, reasonMode } from './fit.ts';
 import { find, has, need } from './payloads.ts';
 import type { Session } from './session.ts';
 

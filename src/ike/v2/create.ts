@@ -15,6 +15,7 @@ import {
   spiNumber,
 } from '../children.ts';
 import type { Millis } from '../connection.ts';
+import { reasonMode, unsuited } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { groupsOf } from '../select.ts';
 import type { ChildState } from '../state.ts';
@@ -24,7 +25,6 @@ import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/cons
 import type { Payload } from '../wire/payload.ts';
 import { askChild, readAnswer } from './ask.ts';
 import { createTask, deleteChild, drop, install, type Negotiated } from './children.ts';
-import { reasonMode, unsuited } from './fit.ts';
 import { badKeyExchange } from './init.ts';
 import { errorNotify, notifies, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';

@@ -136,8 +136,8 @@ function pieces(total: number): Piece[] {
 }
 
 function incoming(peer: Side) {
-  const { requestParts } = peer.endpoint.export()[0] ?? {};
-  return requestParts;
+  const [state] = peer.endpoint.export();
+  return state?.version === 2 ? state.requestParts : undefined;
 }
 
 situation('fragment-attacks', 'numbers that cannot be are dropped', (side) => {

@@ -3,7 +3,7 @@
 
 import { WireError } from '../../../bytes/error.ts';
 import type { Reader } from '../../../bytes/reader.ts';
-import type { Writer } from '../../../bytes/writer.ts';
+import { Writer } from '../../../bytes/writer.ts';
 import { DOI_IPSEC, PAYLOAD, SIT_IDENTITY_ONLY } from './constants.ts';
 import type { Attribute, Proposal, Transform } from './payload.ts';
 
@@ -60,12 +60,17 @@ function decodeTransform(reader: Reader): Transform {
   const number = reader.u8();
   const id = reader.u8();
   reader.skip(2);
+  return { number, id, attributes: decodeAttributes(reader) };
+}
+
+/** What is left of a transform, or stands in a notify (RFC 2407 §4.6.3.1). */
+export function decodeAttributes(reader: Reader): Attribute[] {
   const attributes: Attribute[] = [];
   while (reader.left > 0) {
     if (attributes.length === MAX_ATTRIBUTES) throw new WireError('too-many', reader.offset);
     attributes.push(decodeAttribute(reader));
   }
-  return { number, id, attributes };
+  return attributes;
 }
 
 function decodeAttribute(reader: Reader): Attribute {
@@ -111,6 +116,12 @@ function encodeTransform(writer: Writer, { number, id, attributes }: Transform, 
   writer.u8(number).u8(id).zeros(2);
   for (const attribute of attributes) encodeAttribute(writer, attribute);
   writer.patch16(start + 2, writer.length - start);
+}
+
+export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
+  const writer = new Writer();
+  for (const attribute of attributes) encodeAttribute(writer, attribute);
+  return writer.done();
 }
 
 function encodeAttribute(writer: Writer, { type, value, short }: Attribute): void {

@@ -1,19 +1,23 @@
 // What a child can be between two addresses. AH takes addresses unchanged only, so no NAT and no UDP (RFC 3715 §2.1);
 // transport mode is for the two ends of the IKE SA alone, and a peer may decline it (RFC 7296 §1.3.1).
 
-import type { Child, Mode } from '../connection.ts';
-import type { Reason } from '../reason.ts';
-import { formatSelector } from '../ts.ts';
-import type { Selector } from '../wire/ts.ts';
-import type { Session } from './session.ts';
-import type { Want } from './state.ts';
+import type { Parent } from './children.ts';
+import type { Child, Mode } from './connection.ts';
+import type { Reason } from './reason.ts';
+import { formatSelector } from './ts.ts';
+import type { Selector } from './wire/ts.ts';
+
+interface Wanted {
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
+}
 
 /** Why this child cannot be had here, whatever the peer says; undefined where it can. */
-export function unsuited(session: Session, config: Child, { localTs, remoteTs }: Want): Reason | undefined {
-  const { local, remote } = session.state;
+export function unsuited(parent: Parent, config: Child, { localTs, remoteTs }: Wanted): Reason | undefined {
+  const { local, remote } = parent.state;
   if (localTs.length === 0) return notOurHosts(config, 'local_ts', `our address ${local.ip}`);
   if (remoteTs.length === 0) return notOurHosts(config, 'remote_ts', `the peer's address ${remote.ip}`);
-  return ahObstacle(session, config);
+  return ahObstacle(parent, config);
 }
 
 function notOurHosts(config: Child, option: 'local_ts' | 'remote_ts', host: string): Reason {
@@ -27,9 +31,9 @@ function notOurHosts(config: Child, option: 'local_ts' | 'remote_ts', host: stri
   };
 }
 
-export function ahObstacle(session: Session, config: Child): Reason | undefined {
-  if (config.protocol !== 'ah' || !session.udp) return undefined;
-  const { natLocal, natRemote } = session.state;
+export function ahObstacle(parent: Parent, config: Child): Reason | undefined {
+  if (config.protocol !== 'ah' || !parent.udp) return undefined;
+  const { natLocal, natRemote } = parent.state;
   const { inFile, where } = placeOf(config, 'ah_proposals');
   const esp = `use ESP: write \`esp_proposals\` in place of \`ah_proposals\`${inFile}, and the same at the peer`;
   if (!natLocal && !natRemote) {

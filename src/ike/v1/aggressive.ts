@@ -1,0 +1,195 @@
+// Aggressive mode, both sides: RFC 2409 §5.4, with NAT detection in messages 2 and 3 (RFC 3947 §3.2). Names go in the
+// clear, and a responder's hash is given to whoever asks: a short secret is found at leisure (SECURITY C4).
+
+import type { SocketAddress } from '../../bytes/ip.ts';
+import type { KeyPair } from '../../crypto/types.ts';
+import type { Millis } from '../connection.ts';
+import { matchesIdentity } from '../identity.ts';
+import { groupsOf } from '../select.ts';
+import { identityOf } from './id.ts';
+import { initialContact, ivOf, offeredLife } from './main.ts';
+import { float, learnNat, natPayloads } from './natt.ts';
+import { need, notifies } from './payloads.ts';
+import {
+  answerOf,
+  authReason,
+  type Chosen,
+  chooseIke,
+  derive,
+  established,
+  keyed,
+  keysOf,
+  learnVendors,
+  lifeOfIke,
+  ownHash,
+  ownId,
+  phase1Of,
+  proves,
+  saBody,
+  secretFor,
+  suiteOf,
+  vendors,
+} from './phase1.ts';
+import { ikeOffers, ikeProposals, readIke } from './proposal.ts';
+import { open } from './protect.ts';
+import { clear, phase1Exchange, sealed, send } from './send.ts';
+import type { Session } from './session.ts';
+import { agreed } from './unique.ts';
+import { NOTIFY } from './wire/constants.ts';
+import { parseChain } from './wire/message.ts';
+import type { Chain, Payload } from './wire/payload.ts';
+
+// --- initiator -----------------------------------------------------------------------------------------------------------
+
+/** There is one KE payload for all that is offered: the first group alone can be. */
+export function firstGroup({ conn }: Session): number {
+  return groupsOf(ikeOffers(conn.offers))[0] ?? 0;
+}
+
+export function sendAggressive1(session: Session, now: Millis, pair: KeyPair): void {
+  const { state, conn, world } = session;
+  const phase1 = phase1Of(session);
+  const proposals = ikeProposals(conn.offers, lifeOfIke(conn), phase1.group);
+  phase1.proposals = proposals;
+  phase1.saI = saBody(proposals);
+  phase1.pair = pair;
+  phase1.publicI = pair.public;
+  phase1.nonceI = world.random(32);
+  state.awaits = 'aggressive-2';
+  const payloads: Payload[] = [
+    { tag: 'SA', proposals },
+    { tag: 'KE', data: pair.public },
+    { tag: 'NONCE', data: phase1.nonceI },
+    ownId(session).payload,
+    ...vendors(session),
+  ];
+  state.sent = send(session, now, clear(session, payloads), true);
+}
+
+export function onAggressive2(session: Session, now: Millis, chain: Chain, spiR: Uint8Array): void {
+  const { state, conn, world } = session;
+  const phase1 = phase1Of(session);
+  const { proposals } = need(chain, 'SA').payload;
+  const chosen = readIke(proposals).length === 1 ? chooseIke(conn, proposals, phase1.group) : undefined;
+  if (!chosen || chosen.suite.ke !== phase1.group || spiR.every((byte) => byte === 0)) return world.count('bad-answer');
+  const { payload, body } = need(chain, 'ID');
+  const id = identityOf(payload.id);
+  if (!id) return world.count('bad-id');
+  state.spiR = spiR.slice();
+  state.suite = chosen.suite;
+  state.remoteId = id;
+  phase1.publicR = need(chain, 'KE').payload.data.slice();
+  phase1.nonceR = need(chain, 'NONCE').payload.data.slice();
+  phase1.peerIdBody = body.slice();
+  phase1.peerHash = need(chain, 'HASH').payload.data.slice();
+  learnVendors(session, chain);
+  learnNat(session, chain, state.remote, state.local);
+  session.await('shared');
+  const job = session.work(now);
+  world.effect({ type: 'agree', job, group: phase1.group, pair: phase1.pair, theirs: phase1.publicR });
+}
+
+export function sendAggressive3(session: Session, now: Millis): void {
+  const { state, conn, world } = session;
+  const { peerIdBody, peerHash } = phase1Of(session);
+  const id = state.remoteId;
+  if (!id || !peerIdBody || !peerHash) throw new Error('message 3 before message 2');
+  const key = secretFor(session, conn, id);
+  const known = matchesIdentity(conn.remoteId, id);
+  if (!known || !key) {
+    session.say(now, NOTIFY.INVALID_ID_INFORMATION);
+    return session.over(now, authReason(session, known ? 'no-psk' : 'unknown-id', 'us', id));
+  }
+  const keys = derive(session, key.secret.reveal());
+  keyed(session, keys);
+  if (!proves(session, keys, peerIdBody, peerHash)) {
+    session.say(now, NOTIFY.INVALID_HASH_INFORMATION);
+    return session.over(now, authReason(session, 'auth-failed', 'us', id, key));
+  }
+  state.phase = 'auth';
+  const contact = world.others(session).length === 0 ? [initialContact(session)] : [];
+  const nat = natPayloads(session);
+  float(session);
+  const { bytes, iv } = sealed(session, { exchange: phase1Exchange(session), messageId: 0 }, ivOf(session), [
+    ownHash(session, ownId(session).body),
+    ...nat,
+    ...contact,
+  ]);
+  state.iv = iv;
+  state.sent = send(session, now, bytes, false);
+  established(session, now, { seconds: 0, kilobytes: 0 });
+  agreed(session, now, false);
+}
+
+// --- responder -----------------------------------------------------------------------------------------------------------
+
+/** The doorman has chosen the connection by the name in message 1. */
+export function onAggressive1(session: Session, now: Millis, chain: Chain): void {
+  const { world } = session;
+  const phase1 = phase1Of(session);
+  phase1.publicI = need(chain, 'KE').payload.data.slice();
+  phase1.nonceI = need(chain, 'NONCE').payload.data.slice();
+  phase1.peerIdBody = need(chain, 'ID').body.slice();
+  session.await('shared');
+  const job = session.work(now);
+  world.effect({ type: 'agree', job, group: phase1.group, pair: undefined, theirs: phase1.publicI });
+}
+
+export function sendAggressive2(session: Session, now: Millis, pair: KeyPair, { read }: Pick<Chosen, 'read'>): void {
+  const { state, conn, world } = session;
+  const phase1 = phase1Of(session);
+  const key = secretFor(session, conn, state.remoteId);
+  if (!key) {
+    session.say(now, NOTIFY.AUTHENTICATION_FAILED);
+    return session.over(now, authReason(session, 'no-psk', 'us', state.remoteId));
+  }
+  phase1.publicR = pair.public;
+  phase1.nonceR = world.random(32);
+  keyed(session, derive(session, key.secret.reveal()));
+  const own = ownId(session);
+  const payloads: Payload[] = [
+    answerOf(read),
+    { tag: 'KE', data: pair.public },
+    { tag: 'NONCE', data: phase1.nonceR },
+    own.payload,
+    ownHash(session, own.body),
+    ...natPayloads(session),
+    ...vendors(session),
+  ];
+  state.phase = 'auth';
+  state.awaits = 'aggressive-3';
+  state.sent = send(session, now, clear(session, payloads), false);
+}
+
+/** It may be encrypted or not (RFC 2409 §5): HASH_I is proof enough. */
+export function onAggressive3(
+  session: Session,
+  now: Millis,
+  message: { readonly chain: Chain | undefined; readonly first: number; readonly body: Uint8Array },
+  from: SocketAddress,
+  to: SocketAddress,
+): void {
+  const { state, conn, world } = session;
+  const opened = message.chain
+    ? undefined
+    : open(suiteOf(session), keysOf(session).cipherKey, ivOf(session), message.body);
+  const chain = message.chain ?? (opened && parseChain(message.first, opened.plain, { padded: true }));
+  const { peerIdBody } = phase1Of(session);
+  if (!chain || !peerIdBody) return world.count('bad-length');
+  if (!proves(session, keysOf(session), peerIdBody, need(chain, 'HASH').payload.data)) {
+    world.count('bad-hash');
+    if (state.reason) return;
+    state.reason = authReason(session, 'auth-failed', 'us', state.remoteId, secretFor(session, conn, state.remoteId));
+    session.note(state.reason);
+    return session.say(now, NOTIFY.INVALID_HASH_INFORMATION);
+  }
+  if (opened) state.iv = opened.iv;
+  learnNat(session, chain, state.remote, state.local);
+  state.local = to;
+  state.remote = from;
+  delete state.sent;
+  delete state.reason;
+  const contact = notifies(chain, NOTIFY.INITIAL_CONTACT).length > 0;
+  established(session, now, offeredLife(session));
+  agreed(session, now, contact);
+}

@@ -1,0 +1,263 @@
+// Quick modes that the peer begins: which child of ours is meant, with which of its transforms, and what it is told where
+// there is none. RFC 2409 §5.5.
+
+import { KE } from '../../crypto/ids.ts';
+import type { KeyPair } from '../../crypto/types.ts';
+import { spiNumber } from '../children.ts';
+import type { Child, Millis, Mode } from '../connection.ts';
+import { ahObstacle, reasonMode } from '../fit.ts';
+import type { Reason } from '../reason.ts';
+import { type Selected, selectProposal } from '../select.ts';
+import { atHost, moveTo } from '../transport.ts';
+import { narrow, resolveTs } from '../ts.ts';
+import { reasonNoProposal, reasonTs } from '../why.ts';
+import { protocolId } from '../wire/constants.ts';
+import type { Selector } from '../wire/ts.ts';
+import { purposeOf } from './children.ts';
+import { hostOf, idOfSelector, selectorOf } from './id.ts';
+import { refuseFirst } from './inform.ts';
+import { isShorter, lifeOfChild, responderLifetime, shorter } from './lifetime.ts';
+import { originalAddresses } from './natt.ts';
+import { all, find, need, numberBytes } from './payloads.ts';
+import { isTransport, type Read, readQuick } from './proposal.ts';
+import { beforeOf, installQuick, sendHashed } from './quick.ts';
+import type { Session } from './session.ts';
+import type { Quick, Want } from './state.ts';
+import { NOTIFY } from './wire/constants.ts';
+import type { Chain, Payload } from './wire/payload.ts';
+
+/** A quick mode of the peer that is not answered, and one whose confirmation does not come. */
+const UNFINISHED: Millis = 30_000;
+const MOST_UNFINISHED = 64;
+const MOST_CHILDREN = 256;
+
+interface First {
+  readonly id: number;
+  readonly chain: Chain;
+  readonly iv: Uint8Array;
+  readonly heard: Uint8Array;
+}
+
+/** What the peer asks for, as seen from here. */
+interface Wish {
+  readonly local: Selector;
+  readonly remote: Selector;
+  readonly reads: readonly Read[];
+}
+
+interface Choice {
+  readonly config: Child;
+  readonly mode: Mode;
+  readonly localTs: Selector;
+  readonly remoteTs: Selector;
+  /** 2 for the very same selectors, 1 for a part of ours, 0 where they overlap. */
+  readonly fit: number;
+}
+
+export function answerQuick1(session: Session, now: Millis, first: First): void {
+  const { state, world } = session;
+  const { chain } = first;
+  const unfinished = state.quicks.filter(({ awaits }) => awaits !== 'done').length;
+  if (unfinished >= MOST_UNFINISHED || state.children.length >= MOST_CHILDREN) return world.count('too-many-children');
+  const { proposals } = need(chain, 'SA').payload;
+  const reads = readQuick(proposals);
+  const [spi = new Uint8Array(0)] = proposals.map((proposal) => proposal.spi);
+  const refusal = (kind: number, child: string, reason: Reason) => {
+    refuseFirst(session, now, kind, proposals[0]?.protocol ?? 0, spi);
+    session.note({ ...reason, ...(child === '' ? {} : { text: `${child}: ${reason.text}` }) });
+  };
+  const wish = wishOf(session, chain, reads);
+  if (!wish) return refusal(NOTIFY.INVALID_ID_INFORMATION, '', unreadableIds());
+  const choices = candidates(session, wish);
+  const [best] = choices;
+  if (!best) return refusal(NOTIFY.INVALID_ID_INFORMATION, '', noSelectors(session, wish));
+  for (const choice of choices) {
+    const chosen = select(session, choice, wish.reads);
+    if (chosen) return accept(session, now, first, choice, chosen);
+  }
+  refusal(NOTIFY.NO_PROPOSAL_CHOSEN, best.config.name, obstacle(session, best, wish));
+}
+
+/** Without ID payloads it is for the two gateways themselves. */
+function wishOf({ state }: Session, chain: Chain, reads: readonly Read[]): Wish | undefined {
+  const ids = all(chain, 'ID').map(({ payload }) => selectorOf(payload.id));
+  if (ids.length === 0) return { local: hostOf(state.local.ip), remote: hostOf(state.remote.ip), reads };
+  const [remote, local, more] = ids;
+  return remote && local && !more && ids.length === 2 ? { local, remote, reads } : undefined;
+}
+
+function unreadableIds(): Reason {
+  return {
+    code: 'ts-mismatch',
+    notify: 'INVALID_ID_INFORMATION',
+    text: 'the peer asks for traffic by something that is neither an address, nor a subnet, nor a range',
+    by: 'us',
+    remedy: "set subnets as the peer's selectors",
+  };
+}
+
+function candidates(session: Session, wish: Wish): Choice[] {
+  const found = session.conn.children.flatMap((config) => choicesOf(session, config, wish));
+  return found.sort((a, b) => b.fit - a.fit);
+}
+
+function choicesOf({ state }: Session, config: Child, { local, remote, reads }: Wish): Choice[] {
+  const transport = config.mode === 'transport' && reads.some(({ encapsulation }) => isTransport(encapsulation));
+  const mode: Mode = transport ? 'transport' : 'tunnel';
+  const at = (sources: Child['localTs'], ip: string) =>
+    transport ? atHost(resolveTs(sources, ip), ip) : resolveTs(sources, ip);
+  // Behind a NAT the peer has other addresses than those that we see, and only those count in transport mode.
+  const seen = (selector: Selector, natted: boolean, ip: string) =>
+    (transport && natted && moveTo([selector], ip)?.[0]) || selector;
+  const want = {
+    local: seen(local, state.natLocal, state.local.ip),
+    remote: seen(remote, state.natRemote, state.remote.ip),
+  };
+  return at(config.localTs, state.local.ip).flatMap((ours) =>
+    at(config.remoteTs, state.remote.ip).flatMap((theirs) => {
+      const [localTs] = narrow([ours], [want.local]);
+      const [remoteTs] = narrow([theirs], [want.remote]);
+      if (!localTs || !remoteTs) return [];
+      const asked: Want = { child: '', localTs: want.local, remoteTs: want.remote };
+      const whole = purposeOf({ child: '', localTs, remoteTs }) === purposeOf(asked);
+      const exact = purposeOf({ child: '', localTs: ours, remoteTs: theirs }) === purposeOf(asked);
+      return [{ config, mode, localTs, remoteTs, fit: exact ? 2 : whole ? 1 : 0 }];
+    }),
+  );
+}
+
+interface Taken {
+  readonly read: Read;
+  readonly selection: Selected;
+}
+
+function select(session: Session, { config, mode }: Choice, reads: readonly Read[]): Taken | undefined {
+  if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) return undefined;
+  if (ahObstacle(session, config) || (!session.udp && !session.world.rawEsp)) return undefined;
+  const fitting = reads.filter(
+    ({ encapsulation, proposal }) =>
+      isTransport(encapsulation) === (mode === 'transport') &&
+      proposal.spi.length === 4 &&
+      spiNumber(proposal.spi) >= 256,
+  );
+  const offered = fitting.map(({ as }) => as);
+  const selection = selectProposal(config.offers, offered, { protocol: protocolId(config.protocol) });
+  const read = selection.ok ? fitting.find(({ as }) => as.number === selection.number) : undefined;
+  return selection.ok && read ? { read, selection } : undefined;
+}
+
+function obstacle(session: Session, { config, mode }: Choice, { local, remote, reads }: Wish): Reason {
+  const ah = ahObstacle(session, config);
+  if (ah) return ah;
+  if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) {
+    return reasonMode({ config, peer: 'tunnel', outcome: 'refused', flow: { local: [local], remote: [remote] } });
+  }
+  const fitting = reads.filter(({ encapsulation }) => isTransport(encapsulation) === (mode === 'transport'));
+  if (fitting.length === 0 && reads.length > 0) return reasonMode({ config, peer: 'transport', outcome: 'refused' });
+  const { protocol, offers, where } = config;
+  const place = where.get(`${protocol}_proposals`) ?? where.get('');
+  return reasonNoProposal({
+    offers,
+    theirs: reads.map(({ as }) => as),
+    protocol: protocolId(protocol),
+    by: 'us',
+    ...(place ? { where: place } : {}),
+  });
+}
+
+function noSelectors({ conn, state }: Session, { local, remote }: Wish): Reason {
+  const where = conn.children[0]?.where.get('local_ts') ?? conn.where.get('');
+  const reason = reasonTs({
+    local: conn.children.flatMap((child) => resolveTs(child.localTs, state.local.ip)),
+    remote: conn.children.flatMap((child) => resolveTs(child.remoteTs, state.remote.ip)),
+    theirs: { local: [local], remote: [remote] },
+    by: 'us',
+    ...(where ? { where } : {}),
+  });
+  return { ...reason, notify: 'INVALID_ID_INFORMATION' };
+}
+
+function accept(session: Session, now: Millis, first: First, choice: Choice, { read, selection }: Taken): void {
+  const { state, world } = session;
+  const { config, mode, localTs, remoteTs } = choice;
+  const { chain, id, iv, heard } = first;
+  const want: Want = { child: config.name, localTs, remoteTs };
+  const ours = lifeOfChild(config.lifetime);
+  const life = shorter(ours, read.life);
+  const { suite } = selection;
+  const quick: Quick = {
+    id,
+    ours: false,
+    want,
+    protocol: config.protocol,
+    mode,
+    awaits: 'shared',
+    iv,
+    heard,
+    spi: world.takeSpi(),
+    group: suite.ke,
+    nonceI: need(chain, 'NONCE').payload.data.slice(),
+    nonceR: world.random(32),
+    answer: {
+      suite,
+      spi: spiNumber(read.proposal.spi),
+      life,
+      chosen: { ...read.proposal, transforms: [read.transform] },
+    },
+    ...(isShorter(life, read.life) ? { shorter: life } : {}),
+    begunAt: now,
+    endAt: now + UNFINISHED,
+    ...beforeOf(session, purposeOf(want)),
+  };
+  if (suite.ke === KE.NONE) {
+    state.quicks.push(quick);
+    return sendQuick2(session, now, quick, config, undefined, undefined);
+  }
+  const ke = find(chain, 'KE');
+  if (!ke) {
+    world.freeSpi(quick.spi);
+    return refuseFirst(session, now, NOTIFY.INVALID_KEY_INFORMATION, read.proposal.protocol, read.proposal.spi);
+  }
+  state.quicks.push(quick);
+  quick.job = session.job(now);
+  const job = { session: state.id, serial: quick.job.serial };
+  world.effect({ type: 'agree', job, group: suite.ke, pair: undefined, theirs: ke.payload.data.slice() });
+}
+
+/** The shared secret of a quick mode with PFS is there. */
+export function quick1Agreed(
+  session: Session,
+  now: Millis,
+  quick: Quick,
+  config: Child,
+  pair: KeyPair,
+  shared: Uint8Array,
+): void {
+  sendQuick2(session, now, quick, config, pair, shared);
+}
+
+/** The peer's packets may come as soon as it has our answer: its SA is there before. */
+function sendQuick2(
+  session: Session,
+  now: Millis,
+  quick: Quick,
+  config: Child,
+  pair: KeyPair | undefined,
+  shared: Uint8Array | undefined,
+): void {
+  const { answer, want } = quick;
+  if (!answer) throw new Error('nothing was chosen');
+  installQuick(session, now, quick, config, shared, false);
+  quick.awaits = 'quick-3';
+  const spi = numberBytes(quick.spi);
+  const payloads: Payload[] = [
+    { tag: 'SA', proposals: [{ ...answer.chosen, spi }] },
+    { tag: 'NONCE', data: quick.nonceR },
+    ...(pair ? [{ tag: 'KE', data: pair.public } as const] : []),
+    { tag: 'ID', id: idOfSelector(want.remoteTs) },
+    { tag: 'ID', id: idOfSelector(want.localTs) },
+    ...originalAddresses(session, quick.mode),
+    ...(quick.shorter ? [responderLifetime(answer.chosen.protocol, spi, quick.shorter)] : []),
+  ];
+  sendHashed(session, now, quick, [quick.nonceI], payloads, true);
+}

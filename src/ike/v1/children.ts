@@ -1,0 +1,181 @@
+// The children of an IKEv1 SA: one pair of SAs for each pair of selectors, their renewal and their end. A Delete is not
+// confirmed, and an SA that was replaced stays until its end: the peer goes over to the new one when it likes.
+
+import { compare } from '../../bytes/bytes.ts';
+import { childClosed, childConfig, discard, findChild, purpose, replaceBy, retire } from '../children.ts';
+import type { Child, Millis } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import type { ChildState } from '../state.ts';
+import { atHost } from '../transport.ts';
+import { formatSelector, resolveTs } from '../ts.ts';
+import type { Selector } from '../wire/ts.ts';
+import { sendDeletes } from './inform.ts';
+import { completed } from './quick.ts';
+import type { Session } from './session.ts';
+import type { Want } from './state.ts';
+import { heir } from './unique.ts';
+
+/** Packets of a replaced SA may still be under way for this long. */
+const LINGER: Millis = 5000;
+/** A replaced SA without an end of its own. */
+const LONGEST: Millis = 3_600_000;
+/** A peer's list of subnets times ours: more than this is a mistake. */
+const MOST_PAIRS = 256;
+
+/** What is missing of a child as it is configured: one for each pair of selectors. */
+export function wants({ state }: Session, child: Child): Want[] {
+  const side = (sources: Child['localTs'], ip: string): Selector[] => {
+    const selectors = resolveTs(sources, ip);
+    return child.mode === 'transport' ? atHost(selectors, ip) : selectors;
+  };
+  const pairs = side(child.localTs, state.local.ip).flatMap((localTs) =>
+    side(child.remoteTs, state.remote.ip).map((remoteTs) => ({ child: child.name, localTs, remoteTs })),
+  );
+  const taken = new Set([
+    ...state.children.filter(isCurrent).map((one) => purpose(one.name, one.localTs, one.remoteTs)),
+    ...state.queue.map(purposeOf),
+    ...state.quicks.filter(({ awaits }) => awaits !== 'done').map(({ want }) => purposeOf(want)),
+  ]);
+  return pairs.filter((want) => !taken.has(purposeOf(want))).slice(0, MOST_PAIRS);
+}
+
+export function purposeOf({ child, localTs, remoteTs }: Want): string {
+  return purpose(child, [localTs], [remoteTs]);
+}
+
+/** It serves, and nothing has taken its place. */
+export function isCurrent({ stage, successor }: ChildState): boolean {
+  return successor === undefined && (stage === 'installed' || stage === 'rekeying');
+}
+
+/** Our SA with this purpose that serves now. */
+export function current({ state }: Session, name: string): ChildState | undefined {
+  return state.children.findLast(
+    (child) => isCurrent(child) && purpose(child.name, child.localTs, child.remoteTs) === name,
+  );
+}
+
+/** A child serves from now on, in the place of the one that did so when its quick mode began. */
+export function supersede(session: Session, now: Millis, child: ChildState, before: number | undefined): void {
+  const others = rivals(session, child);
+  const old = others.find(({ id }) => id === before);
+  if (old) takeOver(session, now, old, child);
+  else if (others.length === 0) return announceFirst(session, child);
+  reconcile(session, now);
+}
+
+/** Only now is it known that the peer has it, too. */
+function announceFirst(session: Session, child: ChildState): void {
+  const { state } = session;
+  session.world.effect({ type: 'activate', child: child.id });
+  const config = childConfig(session, child.name);
+  const several = (config?.localTs.length ?? 1) * (config?.remoteTs.length ?? 1) > 1;
+  const texts = [child.localTs, child.remoteTs].map((selectors) => selectors.map(formatSelector).join(' '));
+  session.event({
+    kind: 'child-established',
+    session: state.id,
+    conn: state.conn,
+    child: child.name,
+    id: child.id,
+    ...(several ? { pair: texts.join(' === ') } : {}),
+  });
+}
+
+function rivals(session: Session, child: ChildState): ChildState[] {
+  const name = purpose(child.name, child.localTs, child.remoteTs);
+  return session.state.children.filter(
+    (other) =>
+      other !== child &&
+      isCurrent(other) &&
+      purpose(other.name, other.localTs, other.remoteTs) === name &&
+      completed(session, other),
+  );
+}
+
+/** Of SAs with one purpose that both sides have begun at once, both keep the same: the nonces decide. */
+export function reconcile(session: Session, now: Millis): void {
+  for (const child of [...session.state.children]) {
+    if (!isCurrent(child) || !completed(session, child)) continue;
+    for (const other of rivals(session, child)) {
+      if (!isCurrent(child)) break;
+      const wins = compare(child.lowestNonce, other.lowestNonce) > 0;
+      if (wins) takeOver(session, now, other, child, true);
+      else takeOver(session, now, child, other, true);
+    }
+  }
+}
+
+/** `redundant`: who made it deletes it soon. */
+function takeOver(session: Session, now: Millis, old: ChildState, child: ChildState, redundant = false): void {
+  const { conn, state } = session;
+  replaceBy(session, old, child);
+  if (old.successor !== child.id) retire(old, child.id);
+  old.stage = 'rekeyed';
+  delete old.rekeyAt;
+  const soon = (redundant && old.ours) || conn.deleteRekeyed;
+  if (soon) old.removeAt = now + LINGER;
+  old.lifeAt = Math.min(old.lifeAt ?? Number.POSITIVE_INFINITY, now + LONGEST);
+  for (const older of state.children) if (older.successor === old.id) older.successor = child.id;
+}
+
+export function rekeyChild(session: Session, now: Millis, child: ChildState): void {
+  delete child.rekeyAt;
+  const { state } = session;
+  if (!isCurrent(child) || state.phase !== 'established' || !completed(session, child)) return;
+  const [localTs] = child.localTs;
+  const [remoteTs] = child.remoteTs;
+  if (!localTs || !remoteTs) return;
+  const want: Want = { child: child.name, localTs, remoteTs, rekeys: child.id };
+  const name = purposeOf(want);
+  const busy = [
+    ...state.queue,
+    ...state.quicks.filter((one) => one.ours && one.awaits !== 'done').map((one) => one.want),
+  ];
+  if (busy.some((other) => purposeOf(other) === name)) return;
+  session.enqueue(now, [want]);
+}
+
+/** Tells the peer, and takes it out. */
+export function deleteChild(session: Session, now: Millis, child: ChildState, reason: Reason): void {
+  if (session.state.phase === 'established' || session.state.phase === 'rekeyed') sendDeletes(session, now, [child]);
+  end(session, child, reason);
+}
+
+/** Takes it out; whoever was told that it serves is told that it does not. */
+export function end(session: Session, child: ChildState, reason: Reason): void {
+  const quiet = child.successor !== undefined || !completed(session, child);
+  discard(session, child);
+  if (!quiet) childClosed(session, child, reason);
+}
+
+/** The hard limit: one that nobody replaced is made anew. */
+export function expireChild(session: Session, now: Millis, child: ChildState): void {
+  const orphan = isCurrent(child) && completed(session, child);
+  const [localTs] = child.localTs;
+  const [remoteTs] = child.remoteTs;
+  deleteChild(session, now, child, { code: 'expired', text: 'the end of its lifetime', by: 'us' });
+  if (!orphan || !localTs || !remoteTs || session.state.phase !== 'established') return;
+  const want = { child: child.name, localTs, remoteTs };
+  const pending = session.state.queue.some((other) => purposeOf(other) === purposeOf(want));
+  if (!pending) session.enqueue(now, [want]);
+}
+
+/** The peer sends on a child that its quick mode has not confirmed yet: the confirmation was lost. */
+export function used(session: Session, now: Millis, child: ChildState): void {
+  const quick = session.state.quicks.find((one) => one.child === child.id && one.awaits === 'quick-3');
+  if (!quick) return;
+  quick.awaits = 'done';
+  delete quick.sent;
+  supersede(heir(session), now, child, quick.before);
+}
+
+export function expireChildren(session: Session, now: Millis): void {
+  for (const { id } of [...session.state.children]) {
+    const child = findChild(session, id);
+    if (!child) continue;
+    const over = child.removeAt !== undefined && child.removeAt <= now;
+    if (over) deleteChild(session, now, child, { code: 'replaced', text: 'replaced' });
+    else if (child.lifeAt !== undefined && child.lifeAt <= now) expireChild(session, now, child);
+    else if (child.rekeyAt !== undefined && child.rekeyAt <= now) rekeyChild(session, now, child);
+  }
+}

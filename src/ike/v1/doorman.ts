@@ -1,0 +1,239 @@
+// What a responder of IKEv1 does before it keeps state for anybody. There are no cookies to ask for: the limits are how
+// many may be half-open at a time, from one source and in all (SECURITY D). Whoever is not let in costs one small answer.
+
+import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
+import type { Connection, Millis } from '../connection.ts';
+import { namedConnections, offeringConnections } from '../match.ts';
+import type { Reason } from '../reason.ts';
+import { onAggressive1 } from './aggressive.ts';
+import { identityOf } from './id.ts';
+import { sendMain2 } from './main.ts';
+import { learnNat } from './natt.ts';
+import { all, find, need, notify } from './payloads.ts';
+import { answerOf, type Chosen, chooseIke, learnVendors, noProposal } from './phase1.ts';
+import { digest } from './send.ts';
+import type { Session } from './session.ts';
+import { blank, type SessionState } from './state.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
+import { encodeMessage, type Message } from './wire/message.ts';
+import type { Chain, Proposal } from './wire/payload.ts';
+import type { World } from './world.ts';
+
+/** Half-open SAs from one source before it is not answered any more. */
+const MOST_SOURCE = 5;
+/** In all. Whoever comes then takes the place of the one that has waited longest. */
+const MOST = 2048;
+const HALF_OPEN_TIME: Millis = 30_000;
+
+interface Guest {
+  readonly message: Message;
+  readonly chain: Chain;
+  readonly datagram: Uint8Array;
+  readonly from: SocketAddress;
+  readonly to: SocketAddress;
+}
+
+interface Place {
+  readonly source: string;
+  readonly key: string;
+}
+
+export class Doorman {
+  readonly #world: World;
+  /** The oldest first. */
+  readonly #halfOpen = new Map<Session, Place>();
+  readonly #bySource = new Map<string, number>();
+  readonly #byKey = new Map<string, Session>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get size(): number {
+    this.#sweep();
+    return this.#halfOpen.size;
+  }
+
+  greet(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
+    const { chain } = message;
+    if (!chain) return;
+    const guest = { message, chain, datagram, from, to };
+    const known = this.#byKey.get(keyOf(guest));
+    if (known?.state.phase1) return this.#again(known, guest);
+    const { proposals } = need(chain, 'SA').payload;
+    this.#sweep();
+    const source = prefixOf(from.ip);
+    if ((this.#bySource.get(source) ?? 0) >= MOST_SOURCE) return this.#world.count('half-open-limit');
+    const match = this.#match(guest, proposals);
+    if ('reason' in match) return this.#turnAway(guest, match);
+    this.#admit(now, guest, source, match);
+  }
+
+  /** The first message again: it is answered again only by whoever it was meant for, and within bounds. */
+  #again(session: Session, { datagram, from, to }: Guest): void {
+    const { state } = session;
+    if (state.phase1) state.phase1.heard += datagram.length;
+    if (state.heard && sameDigest(state.heard, digest(datagram))) session.repeat(from, to);
+    else this.#world.count('unexpected-message');
+  }
+
+  #match(guest: Guest, proposals: readonly Proposal[]): { conn: Connection; chosen: Chosen } | Refusal {
+    const { message, chain, from, to } = guest;
+    const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
+    const all = this.#world.connections();
+    const id = aggressive ? identityOf(need(chain, 'ID').payload.id) : undefined;
+    const addressed = offeringConnections(all, to.ip, from.ip, 1);
+    const connections = aggressive
+      ? (id ? namedConnections(all, to.ip, from.ip, id, 1) : []).filter((conn) => conn.aggressive)
+      : addressed;
+    const exact = connections.filter(({ remoteId }) => aggressive && remoteId.kind === 'is');
+    for (const conn of [...exact, ...connections]) {
+      const chosen = chooseIke(conn, proposals);
+      if (chosen) return { conn, chosen };
+    }
+    const [first] = connections;
+    if (first) return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: first.name, reason: noProposal(first, proposals, 'us') };
+    const [other] = addressed;
+    if (other) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: other.name, reason: noAggressive(other, from.ip) };
+    return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: '', reason: nobody(all, to.ip, from.ip) };
+  }
+
+  #turnAway({ message, from, to }: Guest, { kind, conn, reason }: Refusal): void {
+    this.#world.count(reason.code);
+    const said = { ...reason, notify: notifyName(kind), peer: from };
+    this.#world.effect({ type: 'event', event: { kind: 'note', session: 0, conn, reason: said } });
+    const { spiI } = message.header;
+    const spiR = new Uint8Array(8);
+    const header = { spiI, spiR, exchange: EXCHANGE.INFORMATIONAL, messageId: 0 };
+    const bytes = encodeMessage(header, [notify(kind, PROTOCOL.ISAKMP, new Uint8Array(0))]);
+    this.#world.effect({ type: 'send', local: to, remote: from, bytes });
+  }
+
+  #admit(now: Millis, guest: Guest, source: string, { conn, chosen }: { conn: Connection; chosen: Chosen }): void {
+    const { message, chain, datagram, from, to } = guest;
+    const world = this.#world;
+    const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
+    if (this.#halfOpen.size >= MOST) this.#evict(now);
+    const sa = find(chain, 'SA');
+    const state: SessionState = {
+      ...blank(world.sessionId(), conn.name, now),
+      original: false,
+      aggressive,
+      awaits: aggressive ? 'aggressive-3' : 'main-3',
+      phase1: {
+        group: chosen.suite.ke,
+        proposals: [{ ...chosen.read.proposal, transforms: [chosen.read.transform] }].map(copied),
+        ...(sa ? { saI: sa.body.slice() } : {}),
+        heard: datagram.length,
+        said: 0,
+        doubts: 0,
+      },
+      heard: digest(datagram),
+      suite: chosen.suite,
+      spiI: message.header.spiI.slice(),
+      spiR: world.takeIkeSpi(),
+      local: to,
+      remote: from,
+      udpForced: conn.encap === 'yes' || !world.rawEsp,
+      endAt: now + HALF_OPEN_TIME,
+    };
+    const session = world.add(state);
+    this.#remember(session, { source, key: keyOf(guest) });
+    session.event({ kind: 'session-started', session: state.id, conn: conn.name, initiator: false });
+    learnVendors(session, chain);
+    if (!aggressive) return sendMain2(session, now, answerOf(chosen.read));
+    const id = all(chain, 'ID').map(({ payload }) => identityOf(payload.id))[0];
+    if (id) state.remoteId = id;
+    learnNat(session, chain, from, to);
+    onAggressive1(session, now, chain);
+  }
+
+  /** Those that wait for message 3 have shown nothing yet; whoever has is left alone. */
+  #evict(now: Millis): void {
+    const reason: Reason = { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' };
+    const oldest = [...this.#halfOpen.keys()].find(({ state }) => state.phase === 'init');
+    this.#world.count('half-open-evicted');
+    if (oldest) oldest.over(now, reason);
+  }
+
+  #remember(session: Session, place: Place): void {
+    this.#halfOpen.set(session, place);
+    this.#bySource.set(place.source, (this.#bySource.get(place.source) ?? 0) + 1);
+    this.#byKey.set(place.key, session);
+  }
+
+  /** SAs that have become established count no longer. */
+  #sweep(): void {
+    for (const session of this.#halfOpen.keys()) {
+      const { phase } = session.state;
+      if (phase !== 'init' && phase !== 'auth') this.forget(session);
+    }
+  }
+
+  forget(session: Session): void {
+    const place = this.#halfOpen.get(session);
+    if (!place) return;
+    this.#halfOpen.delete(session);
+    const left = (this.#bySource.get(place.source) ?? 1) - 1;
+    if (left > 0) this.#bySource.set(place.source, left);
+    else this.#bySource.delete(place.source);
+    this.#byKey.delete(place.key);
+  }
+}
+
+interface Refusal {
+  readonly kind: number;
+  /** Empty where none comes into question. */
+  readonly conn: string;
+  readonly reason: Reason;
+}
+
+function noAggressive(conn: Connection, ip: string): Reason {
+  const where = conn.where.get('aggressive') ?? conn.where.get('');
+  return {
+    code: 'unknown-id',
+    text: `${ip} begins in aggressive mode, and no connection here takes that from a peer of its name`,
+    by: 'us',
+    remedy: `set the peer to main mode; or, where its secret is long and random, set aggressive = yes in connection ${conn.name}`,
+    ...(where ? { where } : {}),
+  };
+}
+
+function nobody(connections: readonly Connection[], local: string, remote: string): Reason {
+  const [newer] = offeringConnections(connections, local, remote, 2);
+  const where = newer?.where.get('version') ?? newer?.where.get('');
+  if (newer) {
+    return {
+      code: 'wrong-version',
+      text: `${remote} speaks IKEv1, and connection ${newer.name} is for IKEv2`,
+      by: 'us',
+      remedy: `set version = 0 or 1 in connection ${newer.name}, or switch the peer to IKEv2`,
+      ...(where ? { where } : {}),
+    };
+  }
+  return {
+    code: 'no-connection',
+    text: `no connection is configured for ${remote} to ${local}`,
+    by: 'us',
+    remedy: `set remote_addrs of a connection to ${remote}`,
+  };
+}
+
+/** Of our own: the datagram is the caller's. */
+function copied(proposal: Proposal): Proposal {
+  return structuredClone(proposal);
+}
+
+function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i]);
+}
+
+function keyOf({ message, from }: Guest): string {
+  return `${from.ip}|${from.port}|${message.header.spiI.join('.')}`;
+}
+
+/** One host has one IPv4 address but a whole /64 of IPv6. */
+function prefixOf(ip: string): string {
+  if (!isV6(ip)) return ip;
+  return parseIp(ip)?.subarray(0, 8).join('.') ?? ip;
+}

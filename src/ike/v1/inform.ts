@@ -1,0 +1,237 @@
+// Informational exchanges: notifications, Delete, and dead-peer detection (RFC 2409 §5.7, RFC 3706). Nobody confirms
+// them, and after phase 1 only those count that carry the right hash.
+
+import { same } from '../../bytes/bytes.ts';
+import type { SocketAddress } from '../../bytes/ip.ts';
+import { equalSecret } from '../../crypto/compare.ts';
+import { spiBytes, spiNumber } from '../children.ts';
+import type { Millis } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import { retransmitWait } from '../retransmit.ts';
+import type { ChildState } from '../state.ts';
+import { protocolId } from '../wire/constants.ts';
+import { end, isCurrent } from './children.ts';
+import { exchangeIv, messageHash } from './keymat.ts';
+import { all, errorNotify, hashed, notify, numberBytes, readNumber } from './payloads.ts';
+import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
+import { open } from './protect.ts';
+import { heard, quickRefused, readable } from './quick.ts';
+import { freshId, sealed, send } from './send.ts';
+import type { Session } from './session.ts';
+import type { Quick } from './state.ts';
+import { unread } from './why.ts';
+import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
+import { encodeChain, encodeMessage, type Message } from './wire/message.ts';
+import type { Chain, Payload } from './wire/payload.ts';
+
+/** Of the ids that the peer has used. */
+const MOST_IDS = 512;
+/** SPIs in one Delete: old devices have small buffers. */
+const MOST_SPIS = 16;
+/** Signs that the peer cannot read message 5, before it is given up. */
+const ENOUGH_DOUBTS = 2;
+const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
+
+// --- what goes out -------------------------------------------------------------------------------------------------------
+
+function inform(session: Session, now: Millis, payloads: readonly Payload[]): void {
+  const { state } = session;
+  if (!state.keys || !state.iv) return;
+  const messageId = freshId(session);
+  const suite = suiteOf(session);
+  const id = numberBytes(messageId);
+  const data = messageHash(suite, keysOf(session), id, encodeChain(payloads).bytes);
+  const header = { exchange: EXCHANGE.INFORMATIONAL, messageId };
+  const { bytes } = sealed(session, header, exchangeIv(suite, state.iv, id), [{ tag: 'HASH', data }, ...payloads]);
+  send(session, now, bytes, false);
+}
+
+function cookies({ state }: Session): Uint8Array {
+  const spi = new Uint8Array(16);
+  spi.set(state.spiI);
+  spi.set(state.spiR, 8);
+  return spi;
+}
+
+/** A refusal of phase 1, under keys that the peer has. */
+export function tellError(session: Session, now: Millis, kind: number): void {
+  inform(session, now, [notify(kind, PROTOCOL.ISAKMP, cookies(session))]);
+}
+
+/** The same where there are none, or none in common. */
+export function sayClear(session: Session, now: Millis, kind: number): void {
+  const { spiI, spiR } = session.state;
+  const header = { spiI, spiR, exchange: EXCHANGE.INFORMATIONAL, messageId: freshId(session) };
+  const payload = notify(kind, PROTOCOL.ISAKMP, cookies(session));
+  send(session, now, encodeMessage(header, [payload]), false);
+}
+
+/** A refusal of a quick mode, which it names by the SPI in its proposal. */
+export function refuse(session: Session, now: Millis, kind: number, quick: Quick): void {
+  inform(session, now, [notify(kind, protocolId(quick.protocol), numberBytes(quick.answer?.spi ?? quick.spi))]);
+}
+
+export function refuseFirst(session: Session, now: Millis, kind: number, protocol: number, spi: Uint8Array): void {
+  inform(session, now, [notify(kind, protocol, spi)]);
+}
+
+/** By the SPIs that we receive with. */
+export function sendDeletes(session: Session, now: Millis, children: readonly ChildState[]): void {
+  for (const name of ['esp', 'ah'] as const) {
+    const spis = children.filter(({ protocol }) => protocol === name).map(({ spiIn }) => spiBytes(spiIn));
+    for (let i = 0; i < spis.length; i += MOST_SPIS) {
+      inform(session, now, [{ tag: 'D', protocol: protocolId(name), spis: spis.slice(i, i + MOST_SPIS) }]);
+    }
+  }
+}
+
+/** Everything in this SA, and the SA itself. */
+export function deleteAll(session: Session, now: Millis): void {
+  sendDeletes(session, now, session.state.children);
+  inform(session, now, [{ tag: 'D', protocol: PROTOCOL.ISAKMP, spis: [cookies(session)] }]);
+}
+
+// --- dead-peer detection -------------------------------------------------------------------------------------------------
+
+/** Begins one, or asks again. */
+export function probe(session: Session, now: Millis): void {
+  const { state, conn, world } = session;
+  const { since = now, transmissions = 0 } = state.probe ?? {};
+  if (transmissions === 0) state.dpdOut = state.dpdOut === 0 ? firstNumber(session) : (state.dpdOut + 1) >>> 0;
+  const wait = retransmitWait(conn.retransmit, transmissions + 1, world.random);
+  state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
+  inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), numberBytes(state.dpdOut))]);
+}
+
+/** RFC 3706 §7: random, and its top bit clear. */
+function firstNumber({ world }: Session): number {
+  const [a = 0, b = 0, c = 0, d = 0] = world.random(4);
+  return (((a & 0x7f) << 24) | (b << 16) | (c << 8) | d) >>> 0 || 1;
+}
+
+// --- what comes in -------------------------------------------------------------------------------------------------------
+
+export function receiveInform(
+  session: Session,
+  now: Millis,
+  message: Message,
+  _datagram: Uint8Array,
+  from: SocketAddress,
+  _to: SocketAddress,
+): void {
+  const { state, world } = session;
+  if (message.chain) return unprotected(session, now, message.chain, from);
+  const { messageId, nextPayload } = message.header;
+  if (messageId === 0 || state.usedIds.includes(messageId)) return world.count('message-id');
+  if (!state.keys || !state.iv) return world.count('not-ready');
+  const suite = suiteOf(session);
+  const id = numberBytes(messageId);
+  const opened = open(suite, keysOf(session).cipherKey, exchangeIv(suite, state.iv, id), message.body);
+  const chain = opened && readable(nextPayload, opened.plain);
+  const [said] = chain ? all(chain, 'HASH') : [];
+  const want = chain && messageHash(suite, keysOf(session), id, hashed(chain));
+  if (!chain || !said || !want || !equalSecret(said.payload.data, want)) {
+    world.count(chain ? 'bad-hash' : 'unreadable');
+    return doubt(session, now, from, undefined);
+  }
+  state.usedIds.push(messageId);
+  if (state.usedIds.length > MOST_IDS) state.usedIds.shift();
+  if (state.phase === 'established' || state.phase === 'rekeyed') heard(session, now, from);
+  else if (state.awaits !== 'main-6') return world.count('not-ready');
+  for (const payload of chain.payloads) {
+    if (session.state.phase === 'closed') return;
+    if (payload.tag === 'N') notified(session, now, payload);
+    else if (payload.tag === 'D') deleted(session, now, payload);
+  }
+  session.advance(now);
+}
+
+/** Before there are keys, a refusal is all that can be said. Afterwards anybody could have said it (CVE-2019-10155). */
+function unprotected(session: Session, now: Millis, chain: Chain, from: SocketAddress): void {
+  const { state, conn, world } = session;
+  const error = errorNotify(chain);
+  const waiting = ['main-2', 'main-4', 'aggressive-2'].includes(state.awaits);
+  if (error && from.ip === state.remote.ip && state.awaits === 'main-6') {
+    return doubt(session, now, from, notifyName(error.kind));
+  }
+  if (!error || !waiting || !state.original || from.ip !== state.remote.ip) return world.count('unprotected');
+  const name = notifyName(error.kind);
+  if (error.kind === NOTIFY.NO_PROPOSAL_CHOSEN) return session.over(now, noProposal(conn, undefined, 'peer'));
+  session.over(now, {
+    code: error.kind === NOTIFY.INVALID_MAJOR_VERSION ? 'wrong-version' : 'peer-error',
+    text: `${state.remote.ip} refused ${state.aggressive ? 'aggressive' : 'main'} mode with ${name}`,
+    notify: name,
+    by: 'peer',
+    peer: state.remote,
+  });
+}
+
+/** Instead of message 6 something came that proves nothing: the peer could not read message 5, it seems. */
+function doubt(session: Session, now: Millis, from: SocketAddress, said: string | undefined): void {
+  const { state, conn } = session;
+  if (state.awaits !== 'main-6' || from.ip !== state.remote.ip) return;
+  const phase1 = phase1Of(session);
+  if (++phase1.doubts >= ENOUGH_DOUBTS || said) session.over(now, unread(session, secretFor(session, conn), said));
+}
+
+type Notify = Extract<Payload, { tag: 'N' }>;
+type Delete = Extract<Payload, { tag: 'D' }>;
+
+function notified(session: Session, now: Millis, { kind, protocol, spi, data }: Notify): void {
+  const { state, world } = session;
+  switch (kind) {
+    case NOTIFY.R_U_THERE:
+      return thereYouAre(session, now, spi, data);
+    case NOTIFY.R_U_THERE_ACK:
+      // That it came at all was sign enough.
+      if (readNumber(data) !== state.dpdOut) world.count('dpd-number');
+      return;
+    case NOTIFY.INITIAL_CONTACT:
+    case NOTIFY.CONNECTED:
+    case NOTIFY.RESPONDER_LIFETIME:
+    case NOTIFY.REPLAY_STATUS:
+      return world.count('late-notify');
+  }
+  if (!isErrorNotify(kind)) return world.count('unknown-notify');
+  const name = notifyName(kind);
+  if (state.awaits === 'main-6') return refused(session, now, name);
+  const quick = protocol === PROTOCOL.ISAKMP ? undefined : spi.length === 4 ? spiNumber(spi) : undefined;
+  quickRefused(session, now, kind, name, quick);
+}
+
+/** The peer knows the secret, and does not want us all the same. */
+function refused(session: Session, now: Millis, name: string): void {
+  const { state } = session;
+  session.over(now, {
+    code: 'auth-failed',
+    text: `${state.remote.ip} refused us after message 5 of main mode with ${name}`,
+    notify: name,
+    by: 'peer',
+    peer: state.remote,
+    remedy: 'compare the identities on both sides',
+  });
+}
+
+/** RFC 3706 §5.4, §7: a number that was used before is an old message. */
+function thereYouAre(session: Session, now: Millis, spi: Uint8Array, data: Uint8Array): void {
+  const { state, world } = session;
+  const number = readNumber(data);
+  const behind = number !== undefined && state.dpdIn !== 0 && ((number - state.dpdIn) | 0) < 0;
+  if (number === undefined || behind || !same(spi, cookies(session))) return world.count('dpd-number');
+  state.dpdIn = number;
+  inform(session, now, [notify(NOTIFY.R_U_THERE_ACK, PROTOCOL.ISAKMP, cookies(session), data)]);
+}
+
+function deleted(session: Session, now: Millis, { protocol, spis }: Delete): void {
+  const { state, world } = session;
+  if (protocol === PROTOCOL.ISAKMP) {
+    const ours = spis.some((spi) => same(spi, cookies(session)));
+    return ours ? session.over(now, CLOSED) : world.count('unknown-spi');
+  }
+  for (const spi of spis) {
+    const child = state.children.find((one) => one.spiOut === spiNumber(spi) && protocolId(one.protocol) === protocol);
+    if (!child) world.count('unknown-spi');
+    else if (isCurrent(child)) end(session, child, CLOSED);
+    else end(session, child, { code: 'replaced', text: 'replaced', by: 'peer' });
+  }
+}

@@ -1,0 +1,158 @@
+// What time brings to an IKEv1 SA: retransmission, lifetimes, dead-peer detection, NAT keepalives, and the ends that come
+// of silence (RFC 2409, RFC 3706, RFC 3948 §2.3).
+
+import { lifeOfChildren } from '../children.ts';
+import type { Millis } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import { expireChildren } from './children.ts';
+import { probe } from './inform.ts';
+import { secretFor } from './phase1.ts';
+import { quickFailed } from './quick.ts';
+import { again } from './send.ts';
+import type { Session } from './session.ts';
+import type { Quick } from './state.ts';
+import { reauthenticate } from './unique.ts';
+import { unread } from './why.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+const TOO_LONG: Reason = { code: 'internal', text: 'a key exchange took longer than 30 s to compute' };
+
+export function deadline(session: Session): Millis | undefined {
+  const { state } = session;
+  const own = [
+    state.endAt,
+    state.sent?.nextAt,
+    state.job?.deadline,
+    state.reauthAt,
+    state.lifeAt,
+    state.probe ? probeAt(session) : livenessAt(session),
+    keepaliveAt(session),
+  ];
+  let next = NEVER;
+  for (const at of own) if (at !== undefined && at < next) next = at;
+  for (const quick of state.quicks) next = Math.min(next, quickAt(quick));
+  for (const child of state.children) next = Math.min(next, lifeOfChildren(child));
+  return next === NEVER ? undefined : next;
+}
+
+function quickAt({ endAt, job, sent }: Quick): Millis {
+  return Math.min(endAt, job?.deadline ?? NEVER, sent?.nextAt ?? NEVER);
+}
+
+export function tick(session: Session, now: Millis): void {
+  const { state, world } = session;
+  if (due(state.endAt, now)) return ended(session, now);
+  if (due(state.lifeAt, now)) return session.close(now, expired());
+  if (due(state.job?.deadline, now)) return session.over(now, TOO_LONG);
+  if (state.sent && again(session, now, state.sent)) return silent(session, now, state.sent.since);
+  for (const quick of [...state.quicks]) {
+    if (quickTick(session, now, quick) === 'silent') return dead(session, now, quick.begunAt);
+  }
+  if (due(state.reauthAt, now)) reauthenticate(session, now);
+  expireChildren(session, now);
+  if (state.probe && due(probeAt(session), now)) {
+    if (isDead(session, now)) return dead(session, now, state.probe.since);
+    probe(session, now);
+  } else if (due(livenessAt(session), now)) probe(session, now);
+  if (due(keepaliveAt(session), now)) {
+    state.lastOut = now;
+    world.effect({ type: 'keepalive', local: state.local, remote: state.remote });
+  }
+  session.advance(now);
+}
+
+function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | undefined {
+  if (due(quick.job?.deadline, now)) {
+    quickFailed(session, now, quick, TOO_LONG);
+  } else if (due(quick.endAt, now)) {
+    const text = 'the peer did not complete quick mode in time';
+    quickFailed(session, now, quick, { code: 'half-open', text, by: 'peer' });
+  } else if (quick.sent && again(session, now, quick.sent)) {
+    if (quick.ours) return 'silent';
+    // The peer may have got it all the same: its packets will say so.
+    delete quick.sent.nextAt;
+  }
+  return undefined;
+}
+
+function due(at: Millis | undefined, now: Millis): boolean {
+  return at !== undefined && at <= now;
+}
+
+function expired(): Reason {
+  return { code: 'expired', text: 'the IKE SA reached the end of its life without being renewed' };
+}
+
+// --- liveness and keepalives ---------------------------------------------------------------------------------------------
+
+function livenessAt(session: Session): Millis | undefined {
+  const { state, conn, world } = session;
+  if (state.phase !== 'established' || !state.peerDpd || conn.dpdDelay === 0 || state.probe) return undefined;
+  if (state.quicks.some(({ sent }) => sent?.nextAt !== undefined)) return undefined;
+  const heard = lastHeard(session);
+  if (!conn.dpdOnDemand) return heard + conn.dpdDelay;
+  // RFC 3706 §5.5: only where we send, and nothing comes back. Whether we do is looked at once in a while.
+  const sending = state.children.some(({ id }) => (world.lastOutbound(id) ?? 0) > heard);
+  return sending ? heard + conn.dpdDelay : Math.max(heard, state.lastOut) + conn.dpdDelay;
+}
+
+/** ESP is a sign of life as good as IKE. */
+function lastHeard({ state, world }: Session): Millis {
+  return state.children.reduce((latest, { id }) => Math.max(latest, world.lastInbound(id) ?? 0), state.lastIn);
+}
+
+/** With `dpd_timeout` that counts, from the last sign of life; else so many questions as there are transmissions. */
+function probeAt(session: Session): Millis | undefined {
+  const { state, conn } = session;
+  if (!state.probe) return undefined;
+  const end = conn.dpdTimeout > 0 ? lastHeard(session) + conn.dpdTimeout : NEVER;
+  return Math.min(state.probe.nextAt, Math.max(end, state.probe.since + conn.retransmit.base));
+}
+
+function isDead(session: Session, now: Millis): boolean {
+  const { state, conn } = session;
+  if (!state.probe) return false;
+  if (conn.dpdTimeout > 0) {
+    return now >= Math.max(lastHeard(session) + conn.dpdTimeout, state.probe.since + conn.retransmit.base);
+  }
+  return state.probe.transmissions >= conn.retransmit.transmissions;
+}
+
+function keepaliveAt({ state, conn, world }: Session): Millis | undefined {
+  if (!state.natLocal || state.phase !== 'established' || conn.natKeepalive === 0) return undefined;
+  const sent = state.children.reduce((latest, { id }) => Math.max(latest, world.lastOutbound(id) ?? 0), state.lastOut);
+  return sent + conn.natKeepalive;
+}
+
+// --- ends ----------------------------------------------------------------------------------------------------------------
+
+function ended(session: Session, now: Millis): void {
+  const { state } = session;
+  delete state.endAt;
+  if (state.phase === 'rekeyed') return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
+  const text = 'the peer did not complete the negotiation in time';
+  session.over(now, state.reason ?? { code: 'half-open', text, by: 'peer' });
+}
+
+/** Phase 1 has no answer. */
+function silent(session: Session, now: Millis, since: Millis): void {
+  const { state, conn } = session;
+  if (state.awaits === 'main-6') return session.over(now, unread(session, secretFor(session, conn), undefined));
+  const { ip, port } = state.remote;
+  session.over(now, {
+    code: 'no-answer',
+    text: `no answer from ${ip} for ${Math.round((now - since) / 1000)} s`,
+    peer: state.remote,
+    remedy: `check that ${ip} is the peer's address, that it speaks IKEv1, and that UDP ${port} reaches it in both directions`,
+  });
+}
+
+function dead(session: Session, now: Millis, since: Millis): void {
+  const { remote } = session.state;
+  session.over(now, {
+    code: 'peer-dead',
+    text: `no answer from ${remote.ip} for ${Math.round((now - since) / 1000)} s`,
+    peer: remote,
+    remedy: `check the path to ${remote.ip} and whether the peer still runs`,
+  });
+}

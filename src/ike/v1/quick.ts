@@ -1,0 +1,487 @@
+// Quick mode: RFC 2409 §5.5. When we ask for a pair of SAs, and what both sides' exchanges have in common. How the peer's
+// are answered is in `answer.ts`.
+
+import { same } from '../../bytes/bytes.ts';
+import { WireError } from '../../bytes/error.ts';
+import type { SocketAddress } from '../../bytes/ip.ts';
+import { equalSecret } from '../../crypto/compare.ts';
+import { KE } from '../../crypto/ids.ts';
+import { childConfig, childFailed, findChild, installSa, spiNumber } from '../children.ts';
+import type { Child, Lifetime, Millis } from '../connection.ts';
+import type { Answer } from '../effects.ts';
+import { unsuited } from '../fit.ts';
+import type { Reason } from '../reason.ts';
+import { groupsOf, selectProposal } from '../select.ts';
+import type { ChildState } from '../state.ts';
+import { within } from '../ts.ts';
+import { reasonNoProposal, reasonTs } from '../why.ts';
+import { protocolId } from '../wire/constants.ts';
+import { answerQuick1, quick1Agreed } from './answer.ts';
+import { current, end, purposeOf, supersede } from './children.ts';
+import { idOfSelector, selectorOf } from './id.ts';
+import { refuse } from './inform.ts';
+import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
+import { agreedLifetime, lifeOfChild, responderLife, shorter } from './lifetime.ts';
+import { peerMoved } from './move.ts';
+import { encapsulation, originalAddresses } from './natt.ts';
+import { all, find, hashed, need, numberBytes } from './payloads.ts';
+import { keysOf, suiteOf } from './phase1.ts';
+import { quickProposals, readQuick } from './proposal.ts';
+import { open } from './protect.ts';
+import { digest, freshId, sealed, send, transmit } from './send.ts';
+import type { Session } from './session.ts';
+import { outstanding, type Quick, type Want } from './state.ts';
+import { elders, heir } from './unique.ts';
+import { EXCHANGE, NOTIFY } from './wire/constants.ts';
+import { encodeChain, type Message, parseChain } from './wire/message.ts';
+import type { Chain, Payload } from './wire/payload.ts';
+
+/** A finished quick mode still answers a repeated message for this long; an unfinished one is given up. */
+export const KEEP: Millis = 60_000;
+/** Of the ids that the peer has used: an old message is not taken for a new one. */
+const MOST_IDS = 512;
+/** Before a renewal that was refused is tried again. */
+const RETRY: Millis = 10_000;
+
+// --- beginning -----------------------------------------------------------------------------------------------------------
+
+export function beginQuick(session: Session, now: Millis, want: Want): void {
+  const { world } = session;
+  const config = childConfig(session, want.child);
+  const old = want.rekeys === undefined ? undefined : findChild(session, want.rekeys);
+  // What was to be renewed is gone, or was renewed by the peer.
+  if (!config || (want.rekeys !== undefined && (!old || old.successor !== undefined))) return;
+  const pair = { localTs: [want.localTs], remoteTs: [want.remoteTs] };
+  const obstacle = unsuited(session, config, pair) ?? needsUdp(session);
+  if (obstacle) return childFailed(session, want, obstacle);
+  const group = groupFor(config, want, old);
+  const id = freshId(session);
+  const quick: Quick = {
+    id,
+    ours: true,
+    want,
+    protocol: config.protocol,
+    mode: config.mode,
+    awaits: 'pair',
+    iv: firstIvOf(session, id),
+    spi: world.takeSpi(),
+    group,
+    nonceI: world.random(32),
+    nonceR: new Uint8Array(0),
+    begunAt: now,
+    endAt: Number.POSITIVE_INFINITY,
+    ...beforeOf(session, purposeOf(want)),
+  };
+  if (old) old.stage = 'rekeying';
+  session.state.quicks.push(quick);
+  if (group === KE.NONE) return sendQuick1(session, now, quick, config);
+  quick.job = session.job(now);
+  world.effect({ type: 'generate', job: { session: session.state.id, serial: quick.job.serial }, group });
+}
+
+export function beforeOf(session: Session, name: string): { readonly before?: number } {
+  const old = current(session, name);
+  return old ? { before: old.id } : {};
+}
+
+function needsUdp(session: Session): Reason | undefined {
+  if (session.udp || session.world.rawEsp) return undefined;
+  return {
+    code: 'peer-error',
+    text: 'the peer does not know NAT traversal (RFC 3947), and without it ESP needs a raw socket, which there is none',
+    by: 'us',
+    remedy: 'give the daemon CAP_NET_RAW, or switch NAT traversal on at the peer',
+  };
+}
+
+/** With PFS, the group of the old SAs first: the peer has taken it once. Quick mode has one group for all it offers. */
+function groupFor(config: Child, want: Want, old: ChildState | undefined): number {
+  const groups = groupsOf(config.offers).filter((id) => id !== KE.NONE && !want.refused?.includes(id));
+  const before = old?.suite.ke ?? 0;
+  return groups.includes(before) ? before : (groups[0] ?? KE.NONE);
+}
+
+function firstIvOf(session: Session, id: number): Uint8Array {
+  const { iv } = session.state;
+  if (!iv) throw new Error('quick mode before phase 1');
+  return exchangeIv(suiteOf(session), iv, numberBytes(id));
+}
+
+function sendQuick1(session: Session, now: Millis, quick: Quick, config: Child): void {
+  const { want, group, mode, protocol } = quick;
+  const proposals = quickProposals(config.offers, {
+    protocol,
+    spi: numberBytes(quick.spi),
+    group,
+    encapsulation: encapsulation(session, mode),
+    life: lifeOfChild(config.lifetime),
+  });
+  if (proposals[0]?.transforms.length === 0) return quickFailed(session, now, quick, nothingToOffer(config));
+  quick.proposals = proposals;
+  quick.awaits = 'quick-2';
+  sendHashed(
+    session,
+    now,
+    quick,
+    [],
+    [
+      { tag: 'SA', proposals },
+      { tag: 'NONCE', data: quick.nonceI },
+      ...(quick.pair ? [{ tag: 'KE', data: quick.pair.public } as const] : []),
+      { tag: 'ID', id: idOfSelector(want.localTs) },
+      { tag: 'ID', id: idOfSelector(want.remoteTs) },
+      ...originalAddresses(session, mode),
+    ],
+    true,
+  );
+}
+
+function nothingToOffer({ protocol, where }: Child): Reason {
+  const place = where.get(`${protocol}_proposals`) ?? where.get('');
+  return {
+    code: 'no-child-proposal',
+    text: `none of ${protocol}_proposals can be written in IKEv1`,
+    by: 'us',
+    remedy: 'add a proposal of AES and SHA2, for example aes256-sha256',
+    ...(place ? { where: place } : {}),
+  };
+}
+
+/** `seed` is what the hash covers beside the message id and the payloads: nonces, in the answers. */
+export function sendHashed(
+  session: Session,
+  now: Millis,
+  quick: Quick,
+  seed: readonly Uint8Array[],
+  payloads: readonly Payload[],
+  repeat: boolean,
+): void {
+  const hash = hashOf(session, quick.id, seed, payloads);
+  const { bytes, iv } = sealed(session, { exchange: EXCHANGE.QUICK_MODE, messageId: quick.id }, quick.iv, [
+    { tag: 'HASH', data: hash },
+    ...payloads,
+  ]);
+  quick.iv = iv;
+  quick.sent = send(session, now, bytes, repeat);
+}
+
+function hashOf(session: Session, id: number, seed: readonly Uint8Array[], payloads: readonly Payload[]): Uint8Array {
+  const { bytes } = encodeChain(payloads);
+  return messageHash(suiteOf(session), keysOf(session), numberBytes(id), ...seed, bytes);
+}
+
+// --- what comes in -------------------------------------------------------------------------------------------------------
+
+export function receiveQuick(
+  session: Session,
+  now: Millis,
+  message: Message,
+  datagram: Uint8Array,
+  from: SocketAddress,
+  to: SocketAddress,
+): void {
+  const { state, world } = session;
+  const id = message.header.messageId;
+  if (message.chain || id === 0) return world.count('unencrypted');
+  // A quick mode of who believes that phase 1 is over: its last message was lost, and will come when ours comes again.
+  if (state.awaits === 'aggressive-3' || state.awaits === 'main-5') return session.repeat(from, to);
+  if (!state.keys || !['established', 'rekeyed'].includes(state.phase)) return world.count('not-ready');
+  const quick = state.quicks.find((one) => one.id === id);
+  const seen = digest(datagram);
+  if (quick?.heard && same(quick.heard, seen)) {
+    world.count('repeated-message');
+    if (quick.sent) transmit(session, quick.sent.datagrams, state.local, state.remote);
+    return;
+  }
+  if (!quick && state.usedIds.includes(id)) return world.count('message-id');
+  const opened = open(suiteOf(session), keysOf(session).cipherKey, quick?.iv ?? firstIvOf(session, id), message.body);
+  const chain = opened && readable(message.header.nextPayload, opened.plain);
+  if (!opened || !chain) return world.count('unreadable');
+  const arrival: Arrival = { chain, iv: opened.iv, seen };
+  if (!quick) return firstOfPeer(session, now, id, arrival, from);
+  step(session, now, quick, arrival, from);
+}
+
+interface Arrival {
+  readonly chain: Chain;
+  readonly iv: Uint8Array;
+  readonly seen: Uint8Array;
+}
+
+/** What was decrypted with the wrong key or IV looks like nothing. */
+export function readable(first: number, plain: Uint8Array): Chain | undefined {
+  try {
+    return parseChain(first, plain, { padded: true });
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
+  }
+}
+
+function firstOfPeer(
+  session: Session,
+  now: Millis,
+  id: number,
+  { chain, iv, seen }: Arrival,
+  from: SocketAddress,
+): void {
+  const { state, world } = session;
+  if (!genuine(session, id, [], chain)) return world.count('bad-hash');
+  heard(session, now, from);
+  state.usedIds.push(id);
+  if (state.usedIds.length > MOST_IDS) state.usedIds.shift();
+  answerQuick1(session, now, { id, chain, iv, heard: seen });
+}
+
+function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: Arrival, from: SocketAddress): void {
+  const { world } = session;
+  switch (quick.awaits) {
+    case 'quick-2':
+      if (!genuine(session, quick.id, [quick.nonceI], chain)) return world.count('bad-hash');
+      break;
+    case 'quick-3': {
+      const want = messageHash(
+        suiteOf(session),
+        keysOf(session),
+        Uint8Array.of(0),
+        numberBytes(quick.id),
+        quick.nonceI,
+        quick.nonceR,
+      );
+      const said = find(chain, 'HASH');
+      if (!said || !equalSecret(said.payload.data, want)) return world.count('bad-hash');
+      break;
+    }
+    case 'pair':
+    case 'shared':
+    case 'done':
+      return world.count('unexpected-message');
+  }
+  heard(session, now, from);
+  quick.heard = seen;
+  quick.iv = iv;
+  if (quick.awaits === 'quick-2') onQuick2(session, now, quick, chain);
+  else onQuick3(session, now, quick);
+}
+
+/** HASH first, and over all that follows it. */
+function genuine(session: Session, id: number, seed: readonly Uint8Array[], chain: Chain): boolean {
+  const [first] = chain.payloads;
+  if (first?.tag !== 'HASH' || all(chain, 'HASH').length > 1) return false;
+  const want = messageHash(suiteOf(session), keysOf(session), numberBytes(id), ...seed, hashed(chain));
+  return equalSecret(first.data, want);
+}
+
+// --- the initiator's second half -----------------------------------------------------------------------------------------
+
+function onQuick2(session: Session, now: Millis, quick: Quick, chain: Chain): void {
+  const { world, state } = session;
+  const config = childConfig(session, quick.want.child);
+  if (!config) return quickFailed(session, now, quick, { code: 'requested', text: 'the child is configured no more' });
+  delete quick.sent;
+  const reason = readQuick2(quick, config, chain);
+  if (reason) {
+    refuse(session, now, NOTIFY.NO_PROPOSAL_CHOSEN, quick);
+    return quickFailed(session, now, quick, reason);
+  }
+  if (quick.group === KE.NONE) return finishQuick(session, now, quick, config, undefined);
+  const theirs = need(chain, 'KE').payload.data.slice();
+  quick.awaits = 'shared';
+  quick.job = session.job(now);
+  const job = { session: state.id, serial: quick.job.serial };
+  world.effect({ type: 'agree', job, group: quick.group, pair: quick.pair, theirs });
+}
+
+/** What the peer took of what we offered; why that will not do. */
+function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefined {
+  const reads = readQuick(need(chain, 'SA').payload.proposals);
+  const [read] = reads;
+  const ours = readQuick(quick.proposals ?? []).map(({ as }) => as);
+  const offered = ours.map((proposal) => ({ text: '', transforms: proposal.transforms }));
+  const protocol = protocolId(quick.protocol);
+  const selection = read && selectProposal(offered, [read.as], { protocol });
+  const spi = read && spiNumber(read.proposal.spi);
+  if (!read || reads.length !== 1 || !selection?.ok || read.proposal.spi.length !== 4 || !spi || spi < 256) {
+    return { code: 'peer-error', text: 'the peer answers with something that was not offered', by: 'peer' };
+  }
+  const group = selection.suite.ke;
+  if (group !== quick.group || (group !== KE.NONE && !find(chain, 'KE'))) {
+    return { code: 'wrong-group', text: 'the peer answers with another group than was offered', by: 'peer' };
+  }
+  const [local, remote] = all(chain, 'ID').map(({ payload }) => selectorOf(payload.id));
+  if (local && remote) {
+    const { localTs, remoteTs } = quick.want;
+    if (!within([local], [localTs]) || !within([remote], [remoteTs])) {
+      const theirs = { local: [local], remote: [remote] };
+      return reasonTs({ local: [localTs], remote: [remoteTs], theirs, by: 'peer' });
+    }
+    Object.assign(quick, { want: { ...quick.want, localTs: local, remoteTs: remote } });
+  }
+  quick.nonceR = need(chain, 'NONCE').payload.data.slice();
+  const life = shorter(shorter(lifeOfChild(config.lifetime), read.life), responderLife(chain));
+  quick.answer = { suite: selection.suite, spi, life, chosen: { ...read.proposal, transforms: [read.transform] } };
+  return undefined;
+}
+
+/** The peer hears the last message before the first packet. */
+function finishQuick(session: Session, now: Millis, quick: Quick, config: Child, shared: Uint8Array | undefined): void {
+  const seed = [Uint8Array.of(0), numberBytes(quick.id), quick.nonceI, quick.nonceR];
+  const data = messageHash(suiteOf(session), keysOf(session), ...seed);
+  const header = { exchange: EXCHANGE.QUICK_MODE, messageId: quick.id };
+  const { bytes, iv } = sealed(session, header, quick.iv, [{ tag: 'HASH', data }]);
+  quick.iv = iv;
+  quick.sent = send(session, now, bytes, false);
+  const child = installQuick(session, now, quick, config, shared, true);
+  quick.awaits = 'done';
+  quick.endAt = now + KEEP;
+  supersede(heir(session), now, child, quick.before);
+  session.advance(now);
+}
+
+function onQuick3(session: Session, now: Millis, quick: Quick): void {
+  const owner = heir(session);
+  const child = quick.child === undefined ? undefined : findChild(owner, quick.child);
+  quick.awaits = 'done';
+  quick.endAt = now + KEEP;
+  delete quick.sent;
+  if (child) supersede(owner, now, child, quick.before);
+}
+
+/** Both directions at once; outbound waits for `activate` where the peer has not confirmed yet. */
+export function installQuick(
+  session: Session,
+  now: Millis,
+  quick: Quick,
+  config: Child,
+  shared: Uint8Array | undefined,
+  ours: boolean,
+): ChildState {
+  const { suite, spi, life } = quick.answer ?? {};
+  if (!suite || spi === undefined || !life) throw new Error('nothing was agreed on');
+  const { nonceI, nonceR, mode, want } = quick;
+  const ike = { suite: suiteOf(session), keys: keysOf(session) };
+  const protocol = protocolId(quick.protocol);
+  const keys = (receiver: number) =>
+    quickKeys(ike, suite, { protocol, nonceI, nonceR, shared }, numberBytes(receiver), config.shortSha256);
+  const owner = heir(session);
+  const made = {
+    name: want.child,
+    protocol: quick.protocol,
+    mode,
+    suite,
+    spiIn: quick.spi,
+    spiOut: spi,
+    localTs: [want.localTs],
+    remoteTs: [want.remoteTs],
+    nonceI,
+    nonceR,
+    ours,
+    active: false,
+  };
+  const lifetime: Lifetime = agreedLifetime(config.lifetime, life);
+  const child = installSa(owner, now, made, { inbound: keys(quick.spi), outbound: keys(spi) }, config, lifetime);
+  quick.child = child.id;
+  return child;
+}
+
+/** False while only we know of it. */
+export function completed(session: Session, child: ChildState): boolean {
+  const waiting = ({ quicks }: Session['state']) =>
+    quicks.some((quick) => quick.child === child.id && quick.awaits === 'quick-3');
+  return !waiting(session.state) && !elders(session).some(({ state }) => waiting(state));
+}
+
+export function quickAnswered(session: Session, now: Millis, quick: Quick, answer: Answer): void {
+  delete quick.job;
+  const config = childConfig(session, quick.want.child);
+  if (!config) return quickFailed(session, now, quick, { code: 'requested', text: 'the child is configured no more' });
+  if (answer.type === 'generated') {
+    quick.pair = answer.pair;
+    return sendQuick1(session, now, quick, config);
+  }
+  if (!answer.shared) {
+    refuse(session, now, NOTIFY.INVALID_KEY_INFORMATION, quick);
+    const text = "the peer's public value is not acceptable";
+    return quickFailed(session, now, quick, { code: 'bad-key-exchange', text, by: 'us' });
+  }
+  if (quick.ours) finishQuick(session, now, quick, config, answer.shared);
+  else quick1Agreed(session, now, quick, config, answer.pair, answer.shared);
+}
+
+/** An authenticated message: the peer lives, and may have moved. */
+export function heard(session: Session, now: Millis, from: SocketAddress): void {
+  const { state } = session;
+  state.lastIn = now;
+  delete state.probe;
+  peerMoved(session, now, from);
+}
+
+// --- failure -------------------------------------------------------------------------------------------------------------
+
+export function quickFailed(session: Session, now: Millis, quick: Quick, reason: Reason): void {
+  const { state, world } = session;
+  state.quicks = state.quicks.filter((other) => other !== quick);
+  quick.pair?.secret.fill(0);
+  const { want, awaits, child } = quick;
+  if (awaits === 'done') return;
+  const owner = heir(session);
+  const made = child === undefined ? undefined : findChild(owner, child);
+  if (made) end(owner, made, reason);
+  else world.freeSpi(quick.spi);
+  const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
+  if (old?.stage === 'rekeying') {
+    old.stage = 'installed';
+    old.failures++;
+    old.rekeyAt = now + RETRY * Math.min(6, old.failures);
+    if (quick.ours && state.phase !== 'closed') session.note(reason);
+  } else if (quick.ours) childFailed(session, want, reason);
+  session.advance(now);
+}
+
+/** Another one takes its place. */
+function forget({ state, world }: Session, quick: Quick): void {
+  state.quicks = state.quicks.filter((other) => other !== quick);
+  quick.pair?.secret.fill(0);
+  world.freeSpi(quick.spi);
+}
+
+/** The peer refuses a quick mode of ours: the one that it names, or else the oldest. */
+export function quickRefused(session: Session, now: Millis, kind: number, name: string, spi: number | undefined): void {
+  const waiting = outstanding(session.state).filter(({ awaits }) => awaits === 'quick-2');
+  const quick = waiting.find((one) => one.spi === spi) ?? waiting[0];
+  if (!quick) return session.world.count('unexpected-notify');
+  const config = childConfig(session, quick.want.child);
+  const refused = [...(quick.want.refused ?? []), quick.group];
+  const left = groupsOf(config?.offers ?? []).filter((id) => id !== KE.NONE && !refused.includes(id));
+  if (kind === NOTIFY.NO_PROPOSAL_CHOSEN && left.length > 0) {
+    session.state.queue.unshift({ ...quick.want, refused });
+    forget(session, quick);
+    return session.advance(now);
+  }
+  quickFailed(session, now, quick, refusal(session, kind, name, quick, config));
+}
+
+function refusal(
+  session: Session,
+  kind: number,
+  name: string,
+  { want, protocol }: Quick,
+  config: Child | undefined,
+): Reason {
+  const place = config?.where.get(kind === NOTIFY.NO_PROPOSAL_CHOSEN ? `${protocol}_proposals` : 'local_ts');
+  const where = place ?? config?.where.get('');
+  const common = { by: 'peer' as const, peer: session.state.remote, ...(where ? { where } : {}) };
+  switch (kind) {
+    case NOTIFY.NO_PROPOSAL_CHOSEN:
+      return reasonNoProposal({
+        offers: config?.offers ?? [],
+        theirs: undefined,
+        protocol: protocolId(protocol),
+        ...common,
+      });
+    case NOTIFY.INVALID_ID_INFORMATION:
+      return { ...reasonTs({ local: [want.localTs], remote: [want.remoteTs], ...common }), notify: name };
+    default:
+      return { ...common, code: 'peer-error', text: `the peer refused quick mode with ${name}`, notify: name };
+  }
+}

@@ -1,0 +1,119 @@
+// How messages go out: in the clear or encrypted, whole or in Cisco's fragments, and again when nothing comes back.
+
+import { createHash } from 'node:crypto';
+import { isV6, type SocketAddress } from '../../bytes/ip.ts';
+import type { Millis } from '../connection.ts';
+import { retransmitWait } from '../retransmit.ts';
+import { seal } from './protect.ts';
+import type { Session } from './session.ts';
+import type { Sent } from './state.ts';
+import { EXCHANGE } from './wire/constants.ts';
+import { encodeChain, encodeEncrypted, encodeMessage } from './wire/message.ts';
+import type { Payload } from './wire/payload.ts';
+
+const UDP_HEADER = 8;
+const NON_ESP_MARKER = 4;
+const HEADER_SIZE = 28;
+const FRAGMENT_HEADER = 8;
+
+export function phase1Exchange({ state }: Session): number {
+  return state.aggressive ? EXCHANGE.AGGRESSIVE : EXCHANGE.IDENTITY_PROTECTION;
+}
+
+/** A message of phase 1 before there are keys. */
+export function clear(session: Session, payloads: readonly Payload[]): Uint8Array {
+  const { spiI, spiR } = session.state;
+  return encodeMessage({ spiI, spiR, exchange: phase1Exchange(session), messageId: 0 }, payloads);
+}
+
+/** An encrypted message, and the IV of the one after it. */
+export function sealed(
+  session: Session,
+  { exchange, messageId }: { readonly exchange: number; readonly messageId: number },
+  iv: Uint8Array,
+  payloads: readonly Payload[],
+): { readonly bytes: Uint8Array; readonly iv: Uint8Array } {
+  const { spiI, spiR, suite, keys } = session.state;
+  if (!suite || !keys) throw new Error('no keys yet');
+  const { first, bytes } = encodeChain(payloads);
+  const { body, iv: next } = seal(suite, keys.cipherKey, iv, bytes);
+  return { bytes: encodeEncrypted({ spiI, spiR, exchange, messageId }, first, body), iv: next };
+}
+
+/** Sends a message. With `repeat` it is sent again until the answer comes, otherwise only when the peer repeats itself. */
+export function send(session: Session, now: Millis, bytes: Uint8Array, repeat: boolean): Sent {
+  const datagrams = cut(session, bytes);
+  const { state, conn, world } = session;
+  state.lastOut = now;
+  transmit(session, datagrams, state.local, state.remote);
+  const nextAt = now + retransmitWait(conn.retransmit, 1, world.random);
+  return { datagrams, since: now, transmissions: 1, ...(repeat ? { nextAt } : {}) };
+}
+
+export function transmit(
+  { state, world }: Session,
+  datagrams: readonly Uint8Array[],
+  local: SocketAddress,
+  remote: SocketAddress,
+): void {
+  for (const bytes of datagrams) {
+    if (state.phase1) state.phase1.said += bytes.length;
+    world.effect({ type: 'send', local, remote, bytes });
+  }
+}
+
+/** True when the last wait is over, too. */
+export function again(session: Session, now: Millis, sent: Sent): boolean {
+  const { state, conn, world } = session;
+  if (sent.nextAt === undefined || sent.nextAt > now) return false;
+  if (sent.transmissions >= conn.retransmit.transmissions) return true;
+  sent.transmissions++;
+  sent.nextAt = now + retransmitWait(conn.retransmit, sent.transmissions, world.random);
+  state.lastOut = now;
+  if (sent.transmissions === 2) {
+    session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since: sent.since });
+  }
+  transmit(session, sent.datagrams, state.local, state.remote);
+  return false;
+}
+
+/** Cisco's fragments: of the whole message, its header included, each with a header of its own in front. */
+function cut(session: Session, bytes: Uint8Array): readonly Uint8Array[] {
+  const { state, conn, world } = session;
+  const { fragmentation, fragmentSize } = conn;
+  const may = fragmentation === 'force' || (fragmentation === 'yes' && state.peerFragments);
+  const ip = isV6(state.local.ip) ? 40 : 20;
+  const marker = state.local.port === world.natPort ? NON_ESP_MARKER : 0;
+  const room = fragmentSize - ip - UDP_HEADER - marker;
+  if (!may || bytes.length <= room) return [bytes];
+  const size = room - HEADER_SIZE - FRAGMENT_HEADER;
+  state.fragmentId = (state.fragmentId + 1) & 0xffff;
+  const id = state.fragmentId;
+  const count = Math.ceil(bytes.length / size);
+  const { spiI, spiR } = state;
+  return Array.from({ length: count }, (_, i) =>
+    encodeMessage({ spiI, spiR, exchange: bytes[18] ?? 0, messageId: 0 }, [
+      {
+        tag: 'FRAG',
+        id,
+        number: i + 1,
+        last: i === count - 1,
+        data: bytes.subarray(i * size, (i + 1) * size),
+      },
+    ]),
+  );
+}
+
+/** A message id that was not used before (RFC 2409 §5.5: random, and never zero). */
+export function freshId({ state, world }: Session): number {
+  for (;;) {
+    const [a = 0, b = 0, c = 0, d = 0] = world.random(4);
+    const id = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    if (id !== 0 && !state.usedIds.includes(id) && !state.quicks.some((quick) => quick.id === id)) return id;
+  }
+}
+
+/** Of a whole datagram, to know it when it comes again. */
+export function digest(datagram: Uint8Array): Uint8Array {
+  return createHash('sha256').update(datagram).digest();
+}

@@ -1,0 +1,96 @@
+// Several IKEv1 SAs with the same peer: INITIAL-CONTACT (RFC 2407 §4.6.3.3), both sides having begun at once, the
+// connection's `unique`, and reauthentication, which leaves the SAs of phase 2 as they are: they move over to the new one.
+
+import { compare } from '../../bytes/bytes.ts';
+import { moveChildren } from '../children.ts';
+import type { Millis } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import { reconcile } from './children.ts';
+import type { Session } from './session.ts';
+
+const AFRESH: Reason = { code: 'replaced', text: 'the peer started afresh (INITIAL-CONTACT)', by: 'peer' };
+const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
+
+/** Quick modes that are under way on an SA which is replaced have this long to come to their end. */
+const LEAVE: Millis = 5000;
+/** A peer that replaced an SA is to delete it; after this time we do. */
+const LEFT: Millis = 60_000;
+/** A reauthentication that came to nothing is tried again. */
+const AGAIN: Millis = 30_000;
+
+/** Phase 1 is done: what it leaves of the others with the same peer. */
+export function agreed(session: Session, now: Millis, initialContact: boolean): void {
+  const { state, world } = session;
+  const others = world.others(session);
+  world.known(session);
+  for (const other of others) {
+    if (other.state.phase !== 'established') continue;
+    if (initialContact && (other.state.establishedAt ?? now) <= state.startedAt) other.over(now, AFRESH);
+    else choose(session, now, other);
+    if (state.phase !== 'established') return;
+  }
+  session.advance(now);
+}
+
+function choose(session: Session, now: Millis, other: Session): void {
+  const { unique } = session.conn;
+  if (unique === 'never') return;
+  const [mine, yours] = [session.state, other.state];
+  if (mine.remote.ip !== yours.remote.ip) {
+    if (unique === 'replace') return other.close(now, REPLACED);
+    if (unique === 'keep' && !mine.original) return session.close(now, REPLACED);
+    return;
+  }
+  // Who made both has made the later one in the earlier one's place. Where each side made one, the nonces decide.
+  const later = mine.original === yours.original || compare(lowest(session), lowest(other)) > 0;
+  if (later) succeed(other, now, session);
+  else succeed(session, now, other);
+}
+
+function lowest({ state }: Session): Uint8Array {
+  return state.lowestNonce ?? new Uint8Array(0);
+}
+
+/** Children and wishes go to another SA with the same peer; this one is deleted by who made it. */
+function succeed(session: Session, now: Millis, by: Session): void {
+  const { state } = session;
+  state.phase = 'rekeyed';
+  state.successor = by.state.id;
+  state.endAt = now + (state.original ? LEAVE : LEFT);
+  delete state.reauthAt;
+  delete state.lifeAt;
+  delete state.probe;
+  moveChildren(session, by);
+  by.state.queue.push(...state.queue);
+  state.queue = [];
+  session.event({ kind: 'session-rekeyed', session: state.id, conn: state.conn, by: by.state.id });
+  reconcile(by, now);
+  by.advance(now);
+}
+
+/** Who has taken an SA's place: what an exchange on the old one makes belongs there. */
+export function heir(session: Session): Session {
+  const { successor } = session.state;
+  const next = successor === undefined ? undefined : session.world.session(successor);
+  return next ? heir(next) : session;
+}
+
+/** Those whose place it has taken, and that may still have exchanges to finish. */
+export function elders(session: Session): Session[] {
+  const { world, state } = session;
+  const direct = world.all().filter((other) => other.state.successor === state.id);
+  return direct.flatMap((other) => [other, ...elders(other)]);
+}
+
+/** A new phase 1 for the same connection, to which this one's children move once it stands. */
+export function reauthenticate(session: Session, now: Millis): void {
+  const { state, conn, world } = session;
+  const begun = state.replacement === undefined ? undefined : world.session(state.replacement);
+  if (state.phase !== 'established' || begun) return;
+  state.reauthAt = now + AGAIN;
+  const next = world.initiate(now, conn, state.local.ip, state.remote.ip, []);
+  next.state.replaces = state.id;
+  state.replacement = next.state.id;
+  // A peer behind a NAT is reached where it is now, and nowhere else.
+  if (state.natRemote) Object.assign(next.state, { local: state.local, remote: state.remote });
+}

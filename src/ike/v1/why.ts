@@ -1,0 +1,41 @@
+// Refusals that only IKEv1 knows.
+
+import type { SharedKey } from '../connection.ts';
+import type { Reason } from '../reason.ts';
+import { at, secret } from '../why.ts';
+import type { Session } from './session.ts';
+
+/** Message 5 is encrypted with keys that come from the secret: what cannot be read was made with another one. */
+export function unreadable({ state, conn }: Session, candidates: readonly SharedKey[]): Reason {
+  const [key, ...more] = candidates;
+  const where = key?.place ?? conn.where.get('');
+  const ours = key
+    ? `; ours is ${secret(key)}${more.length > 0 ? `, and ${more.length} others do not fit either` : ''}`
+    : '; there is none here';
+  return {
+    code: key ? 'auth-failed' : 'no-psk',
+    by: 'us',
+    notify: 'PAYLOAD_MALFORMED',
+    text: `message 5 of main mode from ${state.remote.ip} cannot be decrypted: most likely the pre-shared keys differ${ours}`,
+    remedy: `set the same pre-shared key on both sides${at(where)}`,
+    peer: state.remote,
+    ...(where ? { where } : {}),
+  };
+}
+
+/** The same from the other end: everything was answered until something had to be decrypted. */
+export function unread({ state, conn }: Session, key: SharedKey | undefined, said: string | undefined): Reason {
+  const where = key?.place ?? conn.where.get('');
+  const answer = said
+    ? `answered message 5 of main mode with ${said}`
+    : 'answered everything but message 5 of main mode';
+  return {
+    code: 'auth-failed',
+    by: 'peer',
+    ...(said ? { notify: said } : {}),
+    text: `the peer ${answer}, the first encrypted one: most likely the pre-shared keys differ${key ? `; ours is ${secret(key)}` : ''}`,
+    remedy: `set the same pre-shared key on both sides${at(where)}`,
+    peer: state.remote,
+    ...(where ? { where } : {}),
+  };
+}
