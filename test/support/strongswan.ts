@@ -135,6 +135,8 @@ charon {
   threads = 16
   install_routes = yes
   delete_rekeyed_delay = 1
+  # Its name says what it is for; there is no other way to test the mode.
+  i_dont_care_about_security_and_use_aggressive_mode_psk = yes
   retransmit_timeout = 1
   retransmit_base = 1.5
   retransmit_tries = 4
