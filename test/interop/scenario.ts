@@ -227,7 +227,8 @@ async function gateway(
 }
 
 function settled(sas: readonly Sa[]): Agreement | undefined {
-  const [sa, ...more] = sas;
+  // So does, in IKEv1, an IKE SA without its children, which have gone over to the next one.
+  const [sa, ...more] = sas.filter(({ state, children }) => state === 'ESTABLISHED' || children.length > 0);
   // What was replaced stays for some seconds, for packets that are still under way.
   const [child, ...others] = (sa?.children ?? []).filter(({ state }) => state !== 'REKEYED' && state !== 'DELETED');
   if (!sa || !child || more.length > 0 || others.length > 0) return undefined;

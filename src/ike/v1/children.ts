@@ -10,10 +10,9 @@ import { atHost } from '../transport.ts';
 import { formatSelector, resolveTs } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
 import { sendDeletes } from './inform.ts';
-import { completed } from './quick.ts';
+import { complete, completed, waiting } from './quick.ts';
 import type { Session } from './session.ts';
 import type { Want } from './state.ts';
-import { heir } from './unique.ts';
 
 /** Packets of a replaced SA may still be under way for this long. */
 const LINGER: Millis = 5000;
@@ -138,11 +137,14 @@ export function rekeyChild(session: Session, now: Millis, child: ChildState): vo
 /** Tells the peer, and takes it out. */
 export function deleteChild(session: Session, now: Millis, child: ChildState, reason: Reason): void {
   if (session.state.phase === 'established' || session.state.phase === 'rekeyed') sendDeletes(session, now, [child]);
-  end(session, child, reason);
+  end(session, now, child, reason);
 }
 
 /** Takes it out; whoever was told that it serves is told that it does not. */
-export function end(session: Session, child: ChildState, reason: Reason): void {
+export function end(session: Session, now: Millis, child: ChildState, reason: Reason): void {
+  // Its successor only waited for the peer to be ready.
+  const found = waiting(session, (quick) => quick.before === child.id && quick.child !== child.id);
+  if (found) complete(found.session, now, found.quick);
   const quiet = child.successor !== undefined || !completed(session, child);
   discard(session, child);
   if (!quiet) childClosed(session, child, reason);
@@ -160,13 +162,13 @@ export function expireChild(session: Session, now: Millis, child: ChildState): v
   if (!pending) session.enqueue(now, [want]);
 }
 
-/** The peer sends on a child that its quick mode has not confirmed yet: the confirmation was lost. */
+/** The peer sends on a child that its quick mode has not confirmed yet: it is ready, and the confirmation was lost. */
 export function used(session: Session, now: Millis, child: ChildState): void {
-  const quick = session.state.quicks.find((one) => one.child === child.id && one.awaits === 'quick-3');
-  if (!quick) return;
-  quick.awaits = 'done';
-  delete quick.sent;
-  supersede(heir(session), now, child, quick.before);
+  const found = waiting(session, (quick) => quick.child === child.id);
+  if (!found) return;
+  // As a responder there is nothing to repeat any more; as an initiator there may be.
+  if (!found.quick.ours) delete found.quick.sent;
+  complete(found.session, now, found.quick);
 }
 
 export function expireChildren(session: Session, now: Millis): void {

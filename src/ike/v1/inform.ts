@@ -231,7 +231,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
   for (const spi of spis) {
     const child = state.children.find((one) => one.spiOut === spiNumber(spi) && protocolId(one.protocol) === protocol);
     if (!child) world.count('unknown-spi');
-    else if (isCurrent(child)) end(session, child, CLOSED);
-    else end(session, child, { code: 'replaced', text: 'replaced', by: 'peer' });
+    else if (isCurrent(child)) end(session, now, child, CLOSED);
+    else end(session, now, child, { code: 'replaced', text: 'replaced', by: 'peer' });
   }
 }

@@ -7,7 +7,7 @@ import type { Reason } from '../reason.ts';
 import { expireChildren } from './children.ts';
 import { probe } from './inform.ts';
 import { secretFor } from './phase1.ts';
-import { quickFailed } from './quick.ts';
+import { complete, quickFailed } from './quick.ts';
 import { again } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
@@ -15,6 +15,8 @@ import { reauthenticate } from './unique.ts';
 import { unread } from './why.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** Before it is looked again whether an SA that was replaced may go. */
+const BUSY: Millis = 1000;
 const TOO_LONG: Reason = { code: 'internal', text: 'a key exchange took longer than 30 s to compute' };
 
 export function deadline(session: Session): Millis | undefined {
@@ -41,7 +43,10 @@ function quickAt({ endAt, job, sent }: Quick): Millis {
 
 export function tick(session: Session, now: Millis): void {
   const { state, world } = session;
-  if (due(state.endAt, now)) return ended(session, now);
+  if (due(state.endAt, now)) {
+    ended(session, now);
+    if (state.phase !== 'rekeyed') return;
+  }
   if (due(state.lifeAt, now)) return session.close(now, expired());
   if (due(state.job?.deadline, now)) return session.over(now, TOO_LONG);
   if (state.sent && again(session, now, state.sent)) return silent(session, now, state.sent.since);
@@ -64,6 +69,8 @@ export function tick(session: Session, now: Millis): void {
 function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | undefined {
   if (due(quick.job?.deadline, now)) {
     quickFailed(session, now, quick, TOO_LONG);
+  } else if (quick.awaits === 'switch' && due(quick.endAt, now)) {
+    complete(session, now, quick);
   } else if (due(quick.endAt, now)) {
     const text = 'the peer did not complete quick mode in time';
     quickFailed(session, now, quick, { code: 'half-open', text, by: 'peer' });
@@ -129,7 +136,13 @@ function keepaliveAt({ state, conn, world }: Session): Millis | undefined {
 function ended(session: Session, now: Millis): void {
   const { state } = session;
   delete state.endAt;
-  if (state.phase === 'rekeyed') return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
+  if (state.phase === 'rekeyed') {
+    // What is under way here comes to its end first.
+    const busy = state.quicks.some(({ awaits }) => awaits !== 'done');
+    if (!busy) return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
+    state.endAt = now + BUSY;
+    return;
+  }
   const text = 'the peer did not complete the negotiation in time';
   session.over(now, state.reason ?? { code: 'half-open', text, by: 'peer' });
 }

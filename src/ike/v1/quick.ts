@@ -38,6 +38,8 @@ import type { Chain, Payload } from './wire/payload.ts';
 
 /** A finished quick mode still answers a repeated message for this long; an unfinished one is given up. */
 export const KEEP: Millis = 60_000;
+/** Some install their SAs only when they have our last message, and a packet may overtake that. */
+const SWITCH: Millis = 1000;
 /** Of the ids that the peer has used: an old message is not taken for a new one. */
 const MOST_IDS = 512;
 /** Before a renewal that was refused is tried again. */
@@ -254,6 +256,7 @@ function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: 
     }
     case 'pair':
     case 'shared':
+    case 'switch':
     case 'done':
       return world.count('unexpected-message');
   }
@@ -331,19 +334,25 @@ function finishQuick(session: Session, now: Millis, quick: Quick, config: Child,
   const { bytes, iv } = sealed(session, header, quick.iv, [{ tag: 'HASH', data }]);
   quick.iv = iv;
   quick.sent = send(session, now, bytes, false);
-  const child = installQuick(session, now, quick, config, shared, true);
-  quick.awaits = 'done';
-  quick.endAt = now + KEEP;
-  supersede(heir(session), now, child, quick.before);
+  installQuick(session, now, quick, config, shared, true);
+  if (current(heir(session), purposeOf(quick.want))) {
+    quick.awaits = 'switch';
+    quick.endAt = now + SWITCH;
+  } else complete(session, now, quick);
   session.advance(now);
 }
 
 function onQuick3(session: Session, now: Millis, quick: Quick): void {
+  delete quick.sent;
+  complete(session, now, quick);
+}
+
+/** What it has made serves from now on. */
+export function complete(session: Session, now: Millis, quick: Quick): void {
   const owner = heir(session);
   const child = quick.child === undefined ? undefined : findChild(owner, quick.child);
   quick.awaits = 'done';
   quick.endAt = now + KEEP;
-  delete quick.sent;
   if (child) supersede(owner, now, child, quick.before);
 }
 
@@ -384,11 +393,23 @@ export function installQuick(
   return child;
 }
 
+/** A quick mode that has made its child, and which it does not serve yet; here, or where this SA took over from. */
+export function waiting(
+  session: Session,
+  fits: (quick: Quick) => boolean,
+): { readonly session: Session; readonly quick: Quick } | undefined {
+  for (const one of [session, ...elders(session)]) {
+    const quick = one.state.quicks.find(
+      (each) => (each.awaits === 'quick-3' || each.awaits === 'switch') && fits(each),
+    );
+    if (quick) return { session: one, quick };
+  }
+  return undefined;
+}
+
 /** False while only we know of it. */
 export function completed(session: Session, child: ChildState): boolean {
-  const waiting = ({ quicks }: Session['state']) =>
-    quicks.some((quick) => quick.child === child.id && quick.awaits === 'quick-3');
-  return !waiting(session.state) && !elders(session).some(({ state }) => waiting(state));
+  return waiting(session, ({ child: made }) => made === child.id) === undefined;
 }
 
 export function quickAnswered(session: Session, now: Millis, quick: Quick, answer: Answer): void {
@@ -426,7 +447,7 @@ export function quickFailed(session: Session, now: Millis, quick: Quick, reason:
   if (awaits === 'done') return;
   const owner = heir(session);
   const made = child === undefined ? undefined : findChild(owner, child);
-  if (made) end(owner, made, reason);
+  if (made) end(owner, now, made, reason);
   else world.freeSpi(quick.spi);
   const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
   if (old?.stage === 'rekeying') {

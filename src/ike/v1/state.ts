@@ -71,8 +71,11 @@ export interface Want {
   readonly refused?: readonly number[];
 }
 
-/** `pair`, `shared`: slow work. `done`: only answers repetitions of the last message, until it goes. */
-export type QuickAwaits = 'pair' | 'quick-2' | 'quick-3' | 'shared' | 'done';
+/**
+ * `pair`, `shared`: slow work. `switch`: nothing more is said, and the old SA still sends until the peer has had time to
+ * take our last message in. `done`: only answers repetitions of that, until it goes.
+ */
+export type QuickAwaits = 'pair' | 'quick-2' | 'quick-3' | 'shared' | 'switch' | 'done';
 
 /** A quick mode, under its message id. */
 export interface Quick {
@@ -168,7 +171,7 @@ export function blank(id: SessionId, conn: string, now: Millis) {
 
 /** Quick modes of ours that are under way. */
 export function outstanding({ quicks }: SessionState): Quick[] {
-  return quicks.filter(({ ours, awaits }) => ours && awaits !== 'done');
+  return quicks.filter(({ ours, awaits }) => ours && awaits !== 'done' && awaits !== 'switch');
 }
 
 /** The numbers in a state that must not be given again. */

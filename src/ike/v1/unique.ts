@@ -11,10 +11,10 @@ import type { Session } from './session.ts';
 const AFRESH: Reason = { code: 'replaced', text: 'the peer started afresh (INITIAL-CONTACT)', by: 'peer' };
 const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
 
-/** Quick modes that are under way on an SA which is replaced have this long to come to their end. */
-const LEAVE: Millis = 5000;
-/** A peer that replaced an SA is to delete it; after this time we do. */
-const LEFT: Millis = 60_000;
+/** An SA that was replaced stays for so long: the peer has to take the children over before it hears of the end. */
+const LEAVE: Millis = 1000;
+/** Where the peer has replaced it, it is to delete it; after this time we do. */
+const LEFT: Millis = 5000;
 /** A reauthentication that came to nothing is tried again. */
 const AGAIN: Millis = 30_000;
 
