@@ -97,7 +97,8 @@ export function reconcile(session: Session, now: Millis): void {
     if (!isCurrent(child) || !completed(session, child)) continue;
     for (const other of rivals(session, child)) {
       if (!isCurrent(child)) break;
-      const wins = compare(child.lowestNonce, other.lowestNonce) > 0;
+      // Other peers send on the newest, and keep the older ones.
+      const wins = session.state.peerEspalier ? compare(child.lowestNonce, other.lowestNonce) > 0 : child.id > other.id;
       if (wins) takeOver(session, now, other, child, true);
       else takeOver(session, now, child, other, true);
     }
@@ -111,7 +112,7 @@ function takeOver(session: Session, now: Millis, old: ChildState, child: ChildSt
   if (old.successor !== child.id) retire(old, child.id);
   old.stage = 'rekeyed';
   delete old.rekeyAt;
-  const soon = (redundant && old.ours) || conn.deleteRekeyed;
+  const soon = (redundant && old.ours && state.peerEspalier) || conn.deleteRekeyed;
   if (soon) old.removeAt = now + LINGER;
   old.lifeAt = Math.min(old.lifeAt ?? Number.POSITIVE_INFINITY, now + LONGEST);
   for (const older of state.children) if (older.successor === old.id) older.successor = child.id;

@@ -45,6 +45,7 @@ export function learnVendors(session: Session, chain: Chain): void {
   const abilities = readVendorIds(all(chain, 'VID').map(({ payload }) => payload.data));
   if (abilities.natt && !state.natt) state.natt = abilities.natt;
   state.peerDpd ||= abilities.dpd;
+  state.peerEspalier ||= abilities.espalier;
   state.peerFragments ||= abilities.fragmentation && conn.fragmentation !== 'no';
   if (abilities.names.length > 0) session.vendors(abilities.names);
 }
@@ -221,7 +222,8 @@ export function established(session: Session, now: Millis, peerLife: Life): void
   const life = Math.min(ours, theirs);
   if (life < Number.POSITIVE_INFINITY) {
     state.lifeAt = now + life;
-    const soft = Math.min(renew, life * SOFT);
+    // Who made it makes the next one; only where he does not is it for the other.
+    const soft = Math.min(state.original ? renew : (renew + ours) / 2, life * (state.original ? SOFT : LATE));
     state.reauthAt = now + Math.max(0, soft - part(Math.min(conn.randTime, soft / 2), world.random));
   }
   session.event({ kind: 'session-established', session: state.id, conn: state.conn });
@@ -229,6 +231,7 @@ export function established(session: Session, now: Millis, peerLife: Life): void
 
 /** Of a lifetime that the peer cuts short: when it is time for the next. */
 export const SOFT = 0.9;
+const LATE = 0.95;
 
 function forget({ state }: Session): void {
   state.phase1?.shared?.fill(0);

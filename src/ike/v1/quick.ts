@@ -326,16 +326,16 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
   return undefined;
 }
 
-/** The peer hears the last message before the first packet. */
+/** The peer may send as soon as it has our last message: its SA is there before. */
 function finishQuick(session: Session, now: Millis, quick: Quick, config: Child, shared: Uint8Array | undefined): void {
+  installQuick(session, now, quick, config, shared, true);
   const seed = [Uint8Array.of(0), numberBytes(quick.id), quick.nonceI, quick.nonceR];
   const data = messageHash(suiteOf(session), keysOf(session), ...seed);
   const header = { exchange: EXCHANGE.QUICK_MODE, messageId: quick.id };
   const { bytes, iv } = sealed(session, header, quick.iv, [{ tag: 'HASH', data }]);
   quick.iv = iv;
   quick.sent = send(session, now, bytes, false);
-  installQuick(session, now, quick, config, shared, true);
-  if (current(heir(session), purposeOf(quick.want))) {
+  if (quick.before !== undefined) {
     quick.awaits = 'switch';
     quick.endAt = now + SWITCH;
   } else complete(session, now, quick);

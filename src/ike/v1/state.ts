@@ -137,6 +137,8 @@ export interface SessionState extends BaseState {
   iv?: Uint8Array;
   natt?: NatFlavour;
   peerDpd: boolean;
+  /** The peer settles collisions as we do. */
+  peerEspalier: boolean;
   peerFragments: boolean;
   job?: Job;
   sent?: Sent;
@@ -159,6 +161,7 @@ export function blank(id: SessionId, conn: string, now: Millis) {
     ...blankBase(id, conn, now),
     version: 1 as const,
     peerDpd: false,
+    peerEspalier: false,
     peerFragments: false,
     quicks: [],
     queue: [],

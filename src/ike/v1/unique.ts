@@ -11,10 +11,10 @@ import type { Session } from './session.ts';
 const AFRESH: Reason = { code: 'replaced', text: 'the peer started afresh (INITIAL-CONTACT)', by: 'peer' };
 const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
 
-/** An SA that was replaced stays for so long: the peer has to take the children over before it hears of the end. */
-const LEAVE: Millis = 1000;
-/** Where the peer has replaced it, it is to delete it; after this time we do. */
-const LEFT: Millis = 5000;
+/** The peer has to take the children over before it hears of the end of an SA. */
+const LEAVE: Millis = 100;
+/** Where the peer has replaced it, it is to delete it; after this time we do, as strongSwan does. */
+const LEFT: Millis = 10_000;
 /** A reauthentication that came to nothing is tried again. */
 const AGAIN: Millis = 30_000;
 
@@ -51,14 +51,14 @@ function lowest({ state }: Session): Uint8Array {
   return state.lowestNonce ?? new Uint8Array(0);
 }
 
-/** Children and wishes go to another SA with the same peer; this one is deleted by who made it. */
+/** Children and wishes go to another SA with the same peer. */
 function succeed(session: Session, now: Millis, by: Session): void {
   const { state } = session;
+  const end = endOf(session, by);
   state.phase = 'rekeyed';
   state.successor = by.state.id;
-  state.endAt = now + (state.original ? LEAVE : LEFT);
+  if (end !== undefined) state.endAt = now + end;
   delete state.reauthAt;
-  delete state.lifeAt;
   delete state.probe;
   moveChildren(session, by);
   by.state.queue.push(...state.queue);
@@ -66,6 +66,20 @@ function succeed(session: Session, now: Millis, by: Session): void {
   session.event({ kind: 'session-rekeyed', session: state.id, conn: state.conn, by: by.state.id });
   reconcile(by, now);
   by.advance(now);
+}
+
+/**
+ * How long it stays. A peer deletes with an IKE SA the children that it has there, and where both sides have made a new
+ * one at once nobody can tell where that is, unless the peer goes by the same rule: then it is left to the end of its
+ * life.
+ */
+function endOf(session: Session, by: Session): Millis | undefined {
+  const { state } = session;
+  if (by.state.replaces === state.id) return LEAVE;
+  if (state.peerEspalier) return state.original ? LEAVE : LEFT;
+  const sequel = by.state.startedAt >= (state.establishedAt ?? Number.POSITIVE_INFINITY);
+  const clear = sequel && elders(session).length === 0;
+  return clear ? (by.state.original ? LEAVE : LEFT) : undefined;
 }
 
 /** Who has taken an SA's place: what an exchange on the old one makes belongs there. */

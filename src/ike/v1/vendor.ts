@@ -14,6 +14,8 @@ const DPD = unhex('afcad71368a1f1c96b8696fc77570100');
 /** What comes behind the 16 bytes says which of the modes may be fragmented. */
 const FRAGMENTATION = unhex('4048b7d56ebce88525e7de7f00d6c2d3');
 const FRAGMENTATION_ALL = unhex('80000000');
+/** Our own: MD5 of the name. Whoever sends it settles what both sides have begun at once as we do. */
+const ESPALIER = unhex(md5('Espalier'));
 
 interface Known {
   readonly prefix: string;
@@ -29,6 +31,7 @@ function md5(text: string): string {
 }
 
 const KNOWN: readonly Known[] = [
+  known('Espalier', hex(ESPALIER)),
   known('NAT-T (RFC 3947)', hex(RFC_3947)),
   known('NAT-T (draft 03)', hex(NATT_03)),
   known('NAT-T (draft 02)', hex(NATT_02)),
@@ -63,12 +66,13 @@ export function vendorIds(fragmentation: boolean): Uint8Array[] {
   const fragments = new Uint8Array(FRAGMENTATION.length + FRAGMENTATION_ALL.length);
   fragments.set(FRAGMENTATION);
   fragments.set(FRAGMENTATION_ALL, FRAGMENTATION.length);
-  return [DPD, ...(fragmentation ? [fragments] : []), RFC_3947, NATT_03, NATT_02_NEWLINE, NATT_02];
+  return [ESPALIER, DPD, ...(fragmentation ? [fragments] : []), RFC_3947, NATT_03, NATT_02_NEWLINE, NATT_02];
 }
 
 export interface Abilities {
   readonly natt: NatFlavour | undefined;
   readonly dpd: boolean;
+  readonly espalier: boolean;
   readonly fragmentation: boolean;
   /** By name, what is known; by its bytes what is not. */
   readonly names: readonly string[];
@@ -85,6 +89,7 @@ export function readVendorIds(ids: readonly Uint8Array[]): Abilities {
   return {
     natt: has(RFC_3947) ? 'rfc' : draft ? 'draft' : undefined,
     dpd: texts.some((text) => text.startsWith(hex(DPD).slice(0, 28))),
+    espalier: has(ESPALIER),
     fragmentation: has(FRAGMENTATION),
     names: texts.slice(0, MOST_SHOWN).map(nameOf),
   };
