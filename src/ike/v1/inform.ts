@@ -19,6 +19,7 @@ import { heard, quickRefused, readable } from './quick.ts';
 import { freshId, sealed, send } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
+import { restore } from './unique.ts';
 import { unread } from './why.ts';
 import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
 import { encodeChain, encodeMessage, type Message } from './wire/message.ts';
@@ -226,7 +227,9 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
   const { state, world } = session;
   if (protocol === PROTOCOL.ISAKMP) {
     const ours = spis.some((spi) => same(spi, cookies(session)));
-    return ours ? session.over(now, CLOSED) : world.count('unknown-spi');
+    if (!ours) return world.count('unknown-spi');
+    restore(session);
+    return session.over(now, CLOSED);
   }
   for (const spi of spis) {
     const child = state.children.find((one) => one.spiOut === spiNumber(spi) && protocolId(one.protocol) === protocol);

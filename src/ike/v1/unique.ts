@@ -41,10 +41,15 @@ function choose(session: Session, now: Millis, other: Session): void {
     if (unique === 'keep' && !mine.original) return session.close(now, REPLACED);
     return;
   }
-  // Who made both has made the later one in the earlier one's place. Where each side made one, the nonces decide.
-  const later = mine.original === yours.original || compare(lowest(session), lowest(other)) > 0;
-  if (later) succeed(other, now, session);
+  // The later one is in the earlier one's place. Where each side has made one at the same time, the nonces decide.
+  const decided = mine.peerEspalier && mine.original !== yours.original && !isSequel(session, other);
+  if (!decided || compare(lowest(session), lowest(other)) > 0) succeed(other, now, session);
   else succeed(session, now, other);
+}
+
+/** It was begun when the other stood already. */
+function isSequel({ state }: Session, other: Session): boolean {
+  return state.startedAt >= (other.state.establishedAt ?? Number.POSITIVE_INFINITY);
 }
 
 function lowest({ state }: Session): Uint8Array {
@@ -77,9 +82,23 @@ function endOf(session: Session, by: Session): Millis | undefined {
   const { state } = session;
   if (by.state.replaces === state.id) return LEAVE;
   if (state.peerEspalier) return state.original ? LEAVE : LEFT;
-  const sequel = by.state.startedAt >= (state.establishedAt ?? Number.POSITIVE_INFINITY);
-  const clear = sequel && elders(session).length === 0;
+  const clear = isSequel(by, session) && elders(session).length === 0;
   return clear ? (by.state.original ? LEAVE : LEFT) : undefined;
+}
+
+/** The peer has deleted an SA that took another's place, and the other still stands: the two sides saw it differently. */
+export function restore(session: Session): void {
+  const elder = elders(session).findLast(({ state }) => state.phase === 'rekeyed');
+  if (!elder) return;
+  elder.state.phase = 'established';
+  delete elder.state.successor;
+  delete elder.state.endAt;
+  moveChildren(session, elder);
+  elder.state.queue.push(...session.state.queue);
+  session.state.queue = [];
+  session.state.phase = 'rekeyed';
+  session.state.successor = elder.state.id;
+  session.event({ kind: 'session-rekeyed', session: session.state.id, conn: session.state.conn, by: elder.state.id });
 }
 
 /** Who has taken an SA's place: what an exchange on the old one makes belongs there. */
