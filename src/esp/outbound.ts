@@ -6,7 +6,7 @@ import { Bucket } from './bucket.ts';
 import { DROP, type Drops } from './drop.ts';
 import { type Fragments, OUTBOUND } from './fragments.ts';
 import { prohibited, tooBig } from './icmp.ts';
-import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, TX_CELL, TX_SIZE, TX_SPARE, WORDS } from './layout.ts';
+import { GSO, type Lane, OUT, SA, SA_NONE, TO_WORKER, TX_SIZE, TX_SPARE, WORDS } from './layout.ts';
 import { IPV6_LEAST } from './mtu.ts';
 import type { Inner } from './packet.ts';
 import { UNDECIDED } from './policy.ts';
@@ -16,9 +16,8 @@ import type { Spd } from './spd.ts';
 
 const TCP = 6;
 const TWO32 = 2 ** 32;
-const SPARES = TX_SPARE / TX_CELL;
-/** Where a packet begins in its cell: in front is room for its virtio header. */
-const CELL_START = 64;
+/** Around a packet of ours: its virtio header in front, an ESP trailer behind. */
+const AROUND = 64;
 /** ICMP answers to the inside in a second, and at once. */
 const ANSWERS = { rate: 10, burst: 20 };
 const TOO_BIG_ANSWERS = { rate: 100, burst: 200 };
@@ -31,7 +30,7 @@ export class Outbound {
   readonly #inner: Inner;
   readonly #fragments: Fragments;
   readonly #reassembly = new Reassembly();
-  /** Places at the end of the tx arena that this batch has used. */
+  /** Bytes at the end of the tx arena that this batch has used. */
   #spare = 0;
   /** Of the packet that `#find` looked at. */
   #policy = -1;
@@ -141,10 +140,14 @@ export class Outbound {
   /** Transport mode protects whole packets without options or extension headers (RFC 4303 §3.1.1, §3.3.4). */
   #carries(slot: number): boolean {
     if (((this.#slots.flags[slot] as number) & SA.TRANSPORT) === 0) return true;
-    const { version, header, fragment } = this.#inner;
-    if (fragment || header === (version === 4 ? 20 : 40)) return true;
+    if (this.#inner.fragment || this.#isPlain()) return true;
     this.#drops.countAt(slot, DROP.unsupported);
     return false;
+  }
+
+  /** Without options or extension headers. */
+  #isPlain(): boolean {
+    return this.#inner.header === (this.#inner.version === 4 ? 20 : 40);
   }
 
   /** A fragment for transport mode waits for the others; the last one becomes the whole packet. False while it waits. */
@@ -152,17 +155,22 @@ export class Outbound {
     const whole = this.#reassembly.add(this.#inner, now);
     for (; this.#reassembly.lost > 0; this.#reassembly.lost--) this.#drops.countAt(slot, DROP.fragment);
     if (!whole) return false;
-    if (this.#spare >= SPARES) {
+    const room = Math.ceil((AROUND + whole.length + AROUND) / AROUND) * AROUND;
+    if (this.#spare + room > TX_SPARE) {
       this.#drops.countAt(slot, DROP.fragment);
       return false;
     }
     const { tx, out } = this.#lane.memory;
-    const at = TX_SIZE - TX_SPARE + this.#spare++ * TX_CELL + CELL_START;
+    const at = TX_SIZE - TX_SPARE + this.#spare + AROUND;
+    this.#spare += room;
     tx.set(whole, at);
-    tx.fill(0, at - CELL_START, at);
+    tx.fill(0, at - AROUND, at);
     out[d + OUT.OFFSET] = at;
     out[d + OUT.GSO] = GSO.WHOLE;
-    return this.#inner.parse(tx, at, whole.length);
+    // Behind the header of the fragments there may be further extension headers.
+    if (this.#inner.parse(tx, at, whole.length) && !this.#inner.fragment && this.#isPlain()) return true;
+    this.#drops.countAt(slot, DROP.unsupported);
+    return false;
   }
 
   /** Bytes in front of the payload of a super-packet. */

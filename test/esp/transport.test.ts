@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { concat } from '../../src/bytes/bytes.ts';
 import { GSO } from '../../src/esp/layout.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import { dropped, type End, pair, sent } from './end.ts';
-import { ipv4, selector, tcp, text, udp, whole } from './packets.ts';
+import { ipv4, ipv6, selector, tcp, text, udp, whole } from './packets.ts';
 import { LEFT, RIGHT } from './support.ts';
 import { unpad } from './twin/frame.ts';
+import { view } from './twin/ip.ts';
 
 const NAT = { ip: '203.0.113.7', port: 4500 };
 
@@ -75,6 +77,60 @@ test('fragments become the datagram that they were, which may be cut again outsi
   const expected = ipv4(LEFT.ip, RIGHT.ip, datagram, { df: true });
   assert.deepEqual(right.inbound(bytes, LEFT, true, 0), { tag: 'deliver', packet: expected, id: 1 });
   assert.equal(left.stats(1)?.packetsOut, 1);
+});
+
+test('a burst of datagrams in fragments travels whole, all of it, though it comes in one batch', () => {
+  const { left, right } = ends();
+  const datagrams = Array.from({ length: 8 }, (_, i) => udp(1, 2, String(i).repeat(1500)));
+  const parts = datagrams.flatMap((datagram, i) =>
+    [
+      ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(0, 1408), { more: true }),
+      ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(1408), { offset: 176 }),
+    ].map((part) => identified(part, i + 1)),
+  );
+  left.lane.inside.push(...parts.map((bytes) => ({ bytes, gso: GSO.NONE, mss: 0 })));
+  left.pipelines.wake();
+  assert.equal(left.drops.fragment, 0);
+  const arrived = left.sent.map(({ bytes }) => right.inbound(bytes, LEFT, true, 0));
+  assert.deepEqual(
+    arrived,
+    datagrams.map((datagram) => ({ tag: 'deliver', packet: ipv4(LEFT.ip, RIGHT.ip, datagram, { df: true }), id: 1 })),
+  );
+});
+
+function identified(packet: Uint8Array, id: number): Uint8Array {
+  view(packet).setUint16(4, id);
+  return packet;
+}
+
+test('datagrams for which there is no room in the batch are counted, and leave nothing behind', () => {
+  const { left } = ends();
+  const size = 60_000;
+  const parts = [0, 1, 2, 3, 4].flatMap((i) => {
+    const datagram = udp(1, 2, 'x'.repeat(size));
+    const first = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(0, size - 8), { more: true });
+    const last = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(size - 8), { offset: (size - 8) / 8 });
+    return [identified(first, i + 1), identified(last, i + 1)];
+  });
+  left.lane.inside.push(...parts.map((bytes) => ({ bytes, gso: GSO.NONE, mss: 0 })));
+  left.pipelines.wake();
+  assert.deepEqual([left.sent.length, left.stats(1)?.drops.fragment], [4, 1]);
+});
+
+test('a datagram of which the fragments hide an extension header is not carried, and its SA says so', () => {
+  const hosts = { local: { ...LEFT, ip: '2001:db8::1' }, remote: { ...RIGHT, ip: '2001:db8::2' } };
+  const selectors = { localTs: [selector('2001:db8::1/128')], remoteTs: [selector('2001:db8::2/128')] };
+  const { left } = ends({ ...hosts, ...selectors });
+  const options = Uint8Array.of(17, 0, 1, 4, 0, 0, 0, 0);
+  const hidden = concat(options, udp(1, 2, 'x'.repeat(2000)));
+  const part = (from: number, to: number) => {
+    const more = to < hidden.length ? 1 : 0;
+    const header = Uint8Array.of(60, 0, from >> 8, (from & 0xf8) | more, 0, 0, 0, 7);
+    return ipv6('2001:db8::1', '2001:db8::2', concat(header, hidden.subarray(from, to)), 44);
+  };
+  assert.deepEqual(left.outbound(part(0, 1200), 0), { tag: 'wait' });
+  assert.equal(dropped(left.outbound(part(1200, hidden.length), 0)), 'unsupported');
+  assert.equal(left.stats(1)?.drops.unsupported, 1);
 });
 
 test('behind a NAT the checksum is made to fit the addresses that are seen', () => {
