@@ -237,7 +237,10 @@ int lane_collect(struct lane *lane, int max, int *plain) {
     uint8_t *cell = lane->tx + at + 64 - VNET;
     int size = mailbox_take(lane->index + 1, &kind, &path, &class, cell, 65536 + VNET);
     if (size == 0) break;
-    if (size < 0) continue;
+    if (size < 0) {
+      tally(lane, COUNT_TRUNCATED, 1);
+      continue;
+    }
     if (kind == MAIL_PLAIN && size > VNET) {
       struct virtio_net_hdr header;
       memcpy(&header, cell, sizeof header);
@@ -249,7 +252,10 @@ int lane_collect(struct lane *lane, int max, int *plain) {
       words[OUT_MSS] = header.gso_size;
       words[OUT_SA] = SA_NONE;
       words[OUT_SEGMENTS] = split_segments(cell + VNET, (size_t)length, gso, header.gso_size);
-      if (words[OUT_SEGMENTS] == 0) continue;
+      if (words[OUT_SEGMENTS] == 0) {
+        tally(lane, COUNT_UNSPLITTABLE, 1);
+        continue;
+      }
       ++*plain;
       at += (64 + (size_t)length + TX_TAIL + 63) / 64 * 64;
     } else if (kind == MAIL_ESP && size <= 65536) {

@@ -89,7 +89,10 @@ void clamp_mss(uint8_t *packet, size_t size, uint32_t limit) {
 static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss,
                   bool whole) {
   size_t transport, header = headers_of(packet, size, gso, &transport);
-  if (header == 0 || mss == 0) return;
+  if (header == 0 || mss == 0) {
+    tally(lane, COUNT_SEAL_FAILURES, 1);
+    return;
+  }
   uint8_t kept[HEADER_MAX];
   memcpy(kept, packet, header);
   bool v4 = packet[0] >> 4 == 4, tcp = gso == GSO_TCP;
@@ -153,7 +156,10 @@ void lane_seal(struct lane *lane, int count) {
       continue;
     }
     const struct sa *sa = sa_out(words[OUT_SA]);
-    if (sa == NULL) continue;
+    if (sa == NULL) {
+      tally(lane, COUNT_SEAL_FAILURES, 1);
+      continue;
+    }
     uint8_t *packet = lane->tx + words[OUT_OFFSET];
     size_t size = (size_t)words[OUT_LENGTH];
     uint64_t seq = (uint64_t)(uint32_t)words[OUT_SEQ_HIGH] << 32 | (uint32_t)words[OUT_SEQ_LOW];

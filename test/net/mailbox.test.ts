@@ -2,9 +2,23 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { COUNTERS, IN, KIND_UDP, laneMemory, MESSAGE, SOURCE, SOURCES, USE_ALL, WORDS } from '../../src/esp/layout.ts';
+import {
+  COUNTERS,
+  GSO,
+  IN,
+  KIND_UDP,
+  laneMemory,
+  MESSAGE,
+  OUT,
+  SOURCE,
+  SOURCES,
+  TO_WORKER,
+  USE_ALL,
+  WORDS,
+} from '../../src/esp/layout.ts';
 import { openLane } from '../../src/net/lane.ts';
 import { addon, Path } from '../../src/net/native.ts';
+import { ipv4, ipv6, tcp, text } from '../esp/packets.ts';
 import { Dice } from '../support/random.ts';
 
 const native = addon();
@@ -136,10 +150,11 @@ test('a box that is closed takes nothing, and one that is opened again is empty'
   assert.equal(take(), 0);
 });
 
-function lane(index: number) {
+function lane(index: number, counters = new BigUint64Array(COUNTERS.length)) {
   const fds = new Array(SOURCES).fill(-1);
   fds[SOURCE.EVENT] = bell;
-  return openLane({ index, workers: 64, uses: USE_ALL, fds }, laneMemory(), new Float64Array(COUNTERS.length));
+  const bytes = new Uint8Array(counters.buffer);
+  return openLane({ index, workers: 64, uses: USE_ALL, fds }, laneMemory(), bytes);
 }
 
 test('a lane collects what is in its box, with where it came from', () => {
@@ -174,12 +189,59 @@ test('a lane collects as many at once as it is asked for', () => {
   assert.equal(owner.memory.in[0 * WORDS + IN.SPI], 0x5009);
 });
 
-test('what a lane cannot use does not hide what lies behind it', () => {
+test('a super-packet is handed over with all that the owner needs to cut it', () => {
   native.mailboxOpen(BOX, bell);
-  const owner = lane(BOX - 1);
+  const big = { 4: tcp4(5000), 6: tcp6(5000) } as const;
+  for (const [version, gso, packet] of [
+    [4, GSO.TCP, big[4]],
+    [6, GSO.TCP, big[6]],
+    [6, GSO.NONE, big[6].subarray(0, 900)],
+  ] as const) {
+    const reader = lane(0);
+    const { tx, out } = reader.memory;
+    tx.set(packet, 64);
+    out.set([64, packet.length, gso, gso === GSO.NONE ? 0 : 1200, TO_WORKER - (BOX - 1), 0, 0, 1]);
+    reader.seal(1);
+    reader.close();
+    const owner = lane(BOX - 1);
+    assert.equal(owner.collect(64), 1 << 16);
+    const words = owner.memory.out;
+    const at = words[OUT.OFFSET] as number;
+    assert.deepEqual(owner.memory.tx.subarray(at, at + packet.length), packet, `IPv${version}`);
+    assert.deepEqual(
+      [words[OUT.LENGTH], words[OUT.GSO], words[OUT.MSS], words[OUT.SEGMENTS]],
+      [packet.length, gso, gso === GSO.NONE ? 0 : 1200, gso === GSO.NONE ? 1 : 5],
+    );
+    owner.close();
+  }
+});
+
+test('what a lane cannot use does not hide what lies behind it, and is counted', () => {
+  native.mailboxOpen(BOX, bell);
+  const counters = new BigUint64Array(COUNTERS.length);
+  const owner = lane(BOX - 1, counters);
   // The bell rings no more while something is in the box: "nothing more" must not be said too early.
   for (let i = 0; i < 10; i++) assert.equal(put(numbered(0x5000 + i, 70_000)), 0);
   put(numbered(0x6000, 50));
   assert.equal(owner.collect(8), 1);
   assert.equal(owner.memory.in[IN.SPI], 0x6000);
+  assert.equal(counters[COUNTERS.indexOf('truncated')], 10n);
 });
+
+test('a packet whose SA went while it was decided about is counted', () => {
+  const counters = new BigUint64Array(COUNTERS.length);
+  const { memory, seal } = lane(0, counters);
+  const packet = tcp4(100);
+  memory.tx.set(packet, 64);
+  memory.out.set([64, packet.length, GSO.NONE, 0, 9, 1, 0, 1]);
+  seal(1);
+  assert.equal(counters[COUNTERS.indexOf('seal-failures')], 1n);
+});
+
+function tcp4(size: number): Uint8Array {
+  return ipv4('10.1.0.1', '10.2.0.1', tcp({ data: text(size) }), { protocol: 6 });
+}
+
+function tcp6(size: number): Uint8Array {
+  return ipv6('fd00:1::1', 'fd00:2::1', tcp({ data: text(size) }), 6);
+}
