@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { concat } from '../../src/bytes/bytes.ts';
 import { GSO, SOURCE } from '../../src/esp/layout.ts';
 import { dropped, End, sent } from './end.ts';
-import { child, ipv4, LEFT, RIGHT, udp } from './support.ts';
+import { tcp, text } from './packets.ts';
+import { child, ipv4, ipv6, LEFT, RIGHT, selector, udp } from './support.ts';
 import { seqOf } from './twin/frame.ts';
+import { segments } from './twin/split.ts';
 
 const OUT = ipv4('10.1.0.1', '10.2.0.1', udp(5000, 53));
 
@@ -29,6 +32,41 @@ test('packets from the inside are sealed by the owner of their SA, whichever wor
   }
   assert.deepEqual(seqs, [1, 2, 3, 4, 5]);
   assert.equal(left.stats(1)?.packetsOut, 5);
+});
+
+test('fragments for transport mode are put together by the owner of the SA, and may be cut again outside', () => {
+  const [one, other] = ['2001:db8::1', '2001:db8::2'];
+  const selectors = { localTs: [selector(`${one}/128`)], remoteTs: [selector(`${other}/128`)] };
+  const hosts = { local: { ip: one, port: 4500 }, remote: { ip: other, port: 4500 } };
+  const sas = child(1, { mode: 'transport', ...selectors, ...hosts });
+  const left = new End({ workers: 3, ip: one });
+  left.install(sas.left);
+  const datagram = udp(1, 2, 'x'.repeat(2000));
+  const part = (from: number, to: number) => {
+    const header = Uint8Array.of(17, 0, from >> 8, (from & 0xf8) | (to < datagram.length ? 1 : 0), 0, 0, 0, 7);
+    return { bytes: ipv6(one, other, concat(header, datagram.subarray(from, to)), 44), gso: GSO.NONE, mss: 0 };
+  };
+  for (const worker of [0, 1]) {
+    assert.deepEqual(left.cut(part(0, 1200), 0, worker), []);
+    const [outcome] = left.cut(part(1200, datagram.length), 0, worker);
+    assert.ok(outcome);
+    assert.equal(sent(outcome).df, false);
+  }
+  assert.equal(left.stats(1)?.packetsOut, 2);
+});
+
+test('a super-packet of IPv6 is cut by the owner of its SA, whichever worker reads it', () => {
+  const { left, right } = several();
+  const bytes = ipv6('fd00:1::1', 'fd00:2::1', tcp({ data: text(5000) }), 6);
+  const expected = segments(bytes, GSO.TCP, 1200);
+  for (const worker of [0, 1, 2]) {
+    const parts = left.cut({ bytes, gso: GSO.TCP, mss: 1200 }, 0, worker);
+    const arrived = parts.map((part) => right.inbound(sent(part).bytes, LEFT, true, 0));
+    assert.deepEqual(
+      arrived,
+      expected.map((packet) => ({ tag: 'deliver', packet, id: 1 })),
+    );
+  }
 });
 
 test('ESP in UDP is opened by the owner of its SA, whichever worker receives it, and once', () => {
