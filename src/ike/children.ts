@@ -3,6 +3,7 @@
 import { compare } from '../bytes/bytes.ts';
 import type { ProtectionKeys } from '../crypto/types.ts';
 import type { Child, Connection, Lifetime, Millis, Mode, Protocol } from './connection.ts';
+import { supplant } from './contest.ts';
 import type { ChildSa, Event } from './effects.ts';
 import type { Reason } from './reason.ts';
 import { part } from './retransmit.ts';
@@ -165,6 +166,7 @@ export function replaceBy(parent: Parent, old: ChildState, child: ChildState): v
   const { state } = parent;
   if (old.retired) return;
   parent.world.effect({ type: 'activate', child: child.id });
+  supplant(parent, child);
   old.successor = child.id;
   old.retired = true;
   parent.event({

@@ -3,6 +3,7 @@
 
 import type { Parent } from './children.ts';
 import type { Child, Mode } from './connection.ts';
+import { natObstacle } from './contest.ts';
 import type { Reason } from './reason.ts';
 import { formatSelector } from './ts.ts';
 import type { Selector } from './wire/ts.ts';
@@ -17,7 +18,7 @@ export function unsuited(parent: Parent, config: Child, { localTs, remoteTs }: W
   const { local, remote } = parent.state;
   if (localTs.length === 0) return notOurHosts(config, 'local_ts', `our address ${local.ip}`);
   if (remoteTs.length === 0) return notOurHosts(config, 'remote_ts', `the peer's address ${remote.ip}`);
-  return ahObstacle(parent, config);
+  return ahObstacle(parent, config) ?? natObstacle(parent, config, { mode: config.mode, localTs, remoteTs });
 }
 
 function notOurHosts(config: Child, option: 'local_ts' | 'remote_ts', host: string): Reason {

@@ -64,6 +64,11 @@ export class Ids {
     return reqid;
   }
 
+  servers(reqid: number): number {
+    const name = this.#byReqid.get(reqid);
+    return name === undefined ? 0 : (this.#policies.get(name)?.users ?? 0);
+  }
+
   freeReqid(reqid: number): void {
     const name = this.#byReqid.get(reqid);
     const policy = name === undefined ? undefined : this.#policies.get(name);

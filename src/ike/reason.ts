@@ -24,6 +24,8 @@ export type ReasonCode =
   | 'ts-mismatch'
   | 'mode-mismatch'
   | 'ah-nat'
+  | 'nat-conflict'
+  | 'supplanted'
   | 'single-pair'
   | 'no-additional-sas'
   | 'temporary-failure'

@@ -172,9 +172,12 @@ export class Registry {
       freeSpi: (spi) => this.ids.freeSpi(spi),
       takeReqid: (policy) => this.ids.takeReqid(policy),
       freeReqid: (reqid) => this.ids.freeReqid(reqid),
+      servers: (reqid) => this.ids.servers(reqid),
       takeIkeSpi: () => this.takeIkeSpi(),
       own: (child, session) => this.own(child, session),
       disown: (child) => void this.#children.delete(child),
+      states: () => this.all().map(({ state }) => state),
+      sa: (id) => this.touch(id),
     };
   }
 }

@@ -4,6 +4,8 @@ import type { Random } from '../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
 import type { Effect, SessionId } from './effects.ts';
 import type { Unfinished } from './fragment.ts';
+import type { IkeSa } from './sa.ts';
+import type { BaseState } from './state.ts';
 
 export interface BaseWorld {
   readonly random: Random;
@@ -31,11 +33,17 @@ export interface BaseWorld {
   /** The same number for the same policy, as long as a child serves it. */
   takeReqid(policy: string): number;
   freeReqid(reqid: number): void;
+  /** How many children serve this policy. */
+  servers(reqid: number): number;
   /** An IKE SPI that nobody uses. */
   takeIkeSpi(): Uint8Array;
   /** `child` belongs to `session` from now on. */
   own(child: number, session: SessionId): void;
   disown(child: number): void;
+  /** Of all IKE SAs of either version, the oldest first. */
+  states(): readonly BaseState[];
+  /** One of either version, to do something to it. */
+  sa(id: SessionId): IkeSa | undefined;
 }
 
 export interface World<Session, State> extends BaseWorld {

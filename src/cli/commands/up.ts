@@ -28,6 +28,7 @@ const CHILD_ONLY: ReadonlySet<string> = new Set([
   'ts-mismatch',
   'mode-mismatch',
   'ah-nat',
+  'nat-conflict',
   'single-pair',
   'temporary-failure',
   'child-not-found',

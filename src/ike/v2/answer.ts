@@ -4,6 +4,7 @@
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { announce, childFailed, findChild, spiBytes, spiNumber } from '../children.ts';
 import type { Millis } from '../connection.ts';
+import { checkNeighbours, supplant } from '../contest.ts';
 import type { Answer } from '../effects.ts';
 import type { ChildState } from '../state.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
@@ -29,6 +30,7 @@ export function answerFirstChild(session: Session, now: Millis, payloads: readon
   const choice = choose(session, payloads, true, undefined);
   if (!choice.ok) {
     childFailed(session, { child: choice.child }, choice.reason);
+    if (choice.reason.code === 'nat-conflict') checkNeighbours(session, now);
     return [notify(choice.kind)];
   }
   const { chosen } = choice;
@@ -105,6 +107,7 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
   const choice = choose(session, payloads, false, old);
   if (!choice.ok) {
     childFailed(session, { child: choice.child }, { ...choice.reason, notify: notifyName(choice.kind) });
+    if (choice.reason.code === 'nat-conflict') checkNeighbours(session, now);
     return refuse(notify(choice.kind));
   }
   const { chosen } = choice;
@@ -229,6 +232,7 @@ function accept(
   } else {
     announce(session, child);
     closeDuplicate(session, now, child);
+    supplant(session, child);
   }
   session.advance(now);
 }

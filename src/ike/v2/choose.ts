@@ -3,6 +3,7 @@
 
 import { spiNumber } from '../children.ts';
 import type { Child, Mode, Protocol } from '../connection.ts';
+import { natObstacle } from '../contest.ts';
 import { ahObstacle, type Disagreement, reasonMode } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { type Selection, selectProposal, withPreferredGroup } from '../select.ts';
@@ -77,12 +78,9 @@ export function choose(
     const disagreement = old ? undefined : modeDisagreement(candidate, wish);
     return { ok: true, chosen: { child: name, protocol, mode, selection, localTs, remoteTs, disagreement } };
   }
-  return {
-    ok: false,
-    kind: NOTIFY.NO_PROPOSAL_CHOSEN,
-    child: best.config.name,
-    reason: obstacle(session, best, wish) ?? noProposal(best.config, proposals),
-  };
+  const reason = obstacle(session, best, wish) ?? noProposal(best.config, proposals);
+  const kind = reason.code === 'nat-conflict' ? NOTIFY.TS_UNACCEPTABLE : NOTIFY.NO_PROPOSAL_CHOSEN;
+  return { ok: false, kind, child: best.config.name, reason };
 }
 
 function noProposal({ protocol, offers, where }: Child, theirs: readonly Proposal[]): Reason {
@@ -97,11 +95,12 @@ function noProposal({ protocol, offers, where }: Child, theirs: readonly Proposa
 }
 
 /** Why a child that the selectors fit cannot be had all the same. */
-function obstacle(session: Session, { config, mode }: Candidate, wish: Wish): Reason | undefined {
+function obstacle(session: Session, candidate: Candidate, wish: Wish): Reason | undefined {
+  const { config, mode } = candidate;
   if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) {
     return reasonMode({ config, peer: wish.mode, outcome: 'refused', ...between(wish) });
   }
-  return ahObstacle(session, config);
+  return ahObstacle(session, config) ?? natObstacle(session, config, candidate);
 }
 
 /** RFC 7296 §1.3.1: where one side does not want transport mode, the child is in tunnel mode. */

@@ -15,6 +15,7 @@ import {
   spiNumber,
 } from '../children.ts';
 import type { Millis } from '../connection.ts';
+import { supplant } from '../contest.ts';
 import { reasonMode, unsuited } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { groupsOf } from '../select.ts';
@@ -190,6 +191,7 @@ function created(session: Session, now: Millis, task: CreateTask, shared: Uint8A
     announce(session, child);
     furtherChildren(session, now, want, answer);
     closeDuplicate(session, now, child);
+    supplant(session, child);
     return session.finish(now);
   }
   // Both sides rekeyed at once: the SA with the lowest of the four nonces is closed by the side that made it, and the

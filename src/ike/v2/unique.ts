@@ -3,6 +3,7 @@
 
 import { compare } from '../../bytes/bytes.ts';
 import type { Millis } from '../connection.ts';
+import { supplant } from '../contest.ts';
 import type { Reason } from '../reason.ts';
 import { childrenOf, wanted } from './children.ts';
 import type { Session } from './session.ts';
@@ -24,6 +25,7 @@ export function unify(session: Session, now: Millis, initialContact: boolean): v
     if (initialContact && (other.state.establishedAt ?? now) <= state.startedAt) other.over(now, AFRESH);
     else if (stays(other.state)) choose(session, now, other);
   }
+  for (const child of state.children) supplant(session, child);
 }
 
 /** Both sides may have begun at once: what they hold twice is closed by the rule of RFC 7296 §2.8.1. */
