@@ -132,9 +132,10 @@ export class Space {
     };
   }
 
-  async ping(address: string, options: { count?: number; patience?: number } = {}): Promise<boolean> {
-    const { count = 1, patience = 2 } = options;
-    const done = await this.run('ping', ['-n', '-q', `-c${count}`, '-i0.1', `-W${patience}`, address]);
+  async ping(address: string, options: { count?: number; patience?: number; from?: string } = {}): Promise<boolean> {
+    const { count = 1, patience = 2, from } = options;
+    const source = from === undefined ? [] : ['-I', from];
+    const done = await this.run('ping', ['-n', '-q', `-c${count}`, '-i0.1', `-W${patience}`, ...source, address]);
     return done.code === 0;
   }
 

@@ -5,6 +5,7 @@ import { KE } from '../../crypto/ids.ts';
 import type { KeyPair } from '../../crypto/types.ts';
 import { spiNumber } from '../children.ts';
 import type { Child, Millis, Mode } from '../connection.ts';
+import { checkNeighbours, natObstacle } from '../contest.ts';
 import { ahObstacle, reasonMode } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { type Selected, selectProposal } from '../select.ts';
@@ -75,7 +76,9 @@ export function answerQuick1(session: Session, now: Millis, first: First): void 
     const chosen = select(session, choice, wish.reads);
     if (chosen) return accept(session, now, first, choice, chosen);
   }
-  refusal(NOTIFY.NO_PROPOSAL_CHOSEN, best.config.name, obstacle(session, best, wish));
+  const reason = obstacle(session, best, wish);
+  if (reason.code === 'nat-conflict') checkNeighbours(session, now);
+  refusal(NOTIFY.NO_PROPOSAL_CHOSEN, best.config.name, reason);
 }
 
 /** Without ID payloads it is for the two gateways themselves. */
@@ -131,9 +134,10 @@ interface Taken {
   readonly selection: Selected;
 }
 
-function select(session: Session, { config, mode }: Choice, reads: readonly Read[]): Taken | undefined {
+function select(session: Session, choice: Choice, reads: readonly Read[]): Taken | undefined {
+  const { config, mode } = choice;
   if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) return undefined;
-  if (ahObstacle(session, config) || (!session.udp && !session.world.rawEsp)) return undefined;
+  if (hindrance(session, choice) || (!session.udp && !session.world.rawEsp)) return undefined;
   const fitting = reads.filter(
     ({ encapsulation, proposal }) =>
       isTransport(encapsulation) === (mode === 'transport') &&
@@ -146,9 +150,16 @@ function select(session: Session, { config, mode }: Choice, reads: readonly Read
   return selection.ok && read ? { read, selection } : undefined;
 }
 
-function obstacle(session: Session, { config, mode }: Choice, { local, remote, reads }: Wish): Reason {
-  const ah = ahObstacle(session, config);
-  if (ah) return ah;
+/** Why a child that the selectors fit cannot be had all the same. */
+function hindrance(session: Session, { config, mode, localTs, remoteTs }: Choice): Reason | undefined {
+  const flow = { mode, localTs: [localTs], remoteTs: [remoteTs] };
+  return ahObstacle(session, config) ?? natObstacle(session, config, flow);
+}
+
+function obstacle(session: Session, choice: Choice, { local, remote, reads }: Wish): Reason {
+  const { config, mode } = choice;
+  const hindered = hindrance(session, choice);
+  if (hindered) return hindered;
   if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) {
     return reasonMode({ config, peer: 'tunnel', outcome: 'refused', flow: { local: [local], remote: [remote] } });
   }

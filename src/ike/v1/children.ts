@@ -4,6 +4,7 @@
 import { compare } from '../../bytes/bytes.ts';
 import { childClosed, childConfig, discard, findChild, purpose, replaceBy, retire } from '../children.ts';
 import type { Child, Millis } from '../connection.ts';
+import { supplant } from '../contest.ts';
 import type { Reason } from '../reason.ts';
 import type { ChildState } from '../state.ts';
 import { atHost } from '../transport.ts';
@@ -67,6 +68,7 @@ export function supersede(session: Session, now: Millis, child: ChildState, befo
 function announceFirst(session: Session, child: ChildState): void {
   const { state } = session;
   session.world.effect({ type: 'activate', child: child.id });
+  supplant(session, child);
   const config = childConfig(session, child.name);
   const several = (config?.localTs.length ?? 1) * (config?.remoteTs.length ?? 1) > 1;
   const texts = [child.localTs, child.remoteTs].map((selectors) => selectors.map(formatSelector).join(' '));

@@ -81,7 +81,9 @@ export function again(session: Session, now: Millis, sent: Sent): boolean {
 function cut(session: Session, bytes: Uint8Array): readonly Uint8Array[] {
   const { state, conn, world } = session;
   const { fragmentation, fragmentSize } = conn;
-  const may = fragmentation === 'force' || (fragmentation === 'yes' && state.peerFragments);
+  // Before it has answered, the peer has nothing to which fragments could belong.
+  const answered = state.spiR.some((byte) => byte !== 0);
+  const may = (fragmentation === 'force' && answered) || (fragmentation === 'yes' && state.peerFragments);
   const ip = isV6(state.local.ip) ? 40 : 20;
   const marker = state.local.port === world.natPort ? NON_ESP_MARKER : 0;
   const room = fragmentSize - ip - UDP_HEADER - marker;
