@@ -7,6 +7,7 @@ import type { Millis } from '../connection.ts';
 import { matchesIdentity } from '../identity.ts';
 import { groupsOf } from '../select.ts';
 import { identityOf } from './id.ts';
+import { ikeOffers, ikeProposals, readIke } from './ikeproposal.ts';
 import { initialContact, ivOf, offeredLife } from './main.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
 import { need, notifies } from './payloads.ts';
@@ -30,7 +31,6 @@ import {
   suiteOf,
   vendors,
 } from './phase1.ts';
-import { ikeOffers, ikeProposals, readIke } from './proposal.ts';
 import { open } from './protect.ts';
 import { clear, phase1Exchange, sealed, send } from './send.ts';
 import type { Session } from './session.ts';

@@ -3,8 +3,9 @@
 import { WireError } from '../../bytes/error.ts';
 import { Reader } from '../../bytes/reader.ts';
 import type { Lifetime } from '../connection.ts';
+import { type Life, lifeOf } from './attributes.ts';
 import { all, notify } from './payloads.ts';
-import { type Life, lifeAttributes, lifeOf } from './proposal.ts';
+import { lifeAttributes } from './quickproposal.ts';
 import { NOTIFY, SA_ATTRIBUTE } from './wire/constants.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 import { decodeAttributes, encodeAttributes } from './wire/sa.ts';

@@ -7,7 +7,9 @@ import type { KeyPair } from '../../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import { matchesIdentity } from '../identity.ts';
 import type { Identity } from '../wire/payload.ts';
+import type { Life } from './attributes.ts';
 import { identityOf } from './id.ts';
+import { ikeProposals, readIke } from './ikeproposal.ts';
 import { blockSize, firstIv, type Keys } from './keymat.ts';
 import { responderLife } from './lifetime.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
@@ -32,7 +34,6 @@ import {
   suiteOf,
   vendors,
 } from './phase1.ts';
-import { ikeProposals, type Life, readIke } from './proposal.ts';
 import { open } from './protect.ts';
 import { clear, phase1Exchange, sealed, send } from './send.ts';
 import type { Session } from './session.ts';

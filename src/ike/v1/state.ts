@@ -6,8 +6,8 @@ import type { SessionId } from '../effects.ts';
 import type { Suite } from '../select.ts';
 import { type BaseState, blankBase, type Job, type Numbers } from '../state.ts';
 import type { Selector } from '../wire/ts.ts';
+import type { Life } from './attributes.ts';
 import type { Keys } from './keymat.ts';
-import type { Life } from './proposal.ts';
 import type { NatFlavour } from './vendor.ts';
 import type { Proposal } from './wire/payload.ts';
 
