@@ -64,7 +64,10 @@ export function quickProposals(offers: readonly Offer[], wish: Wish): Proposal[]
   for (const offer of withGroup(offers, wish.group)) {
     const esns = ofType(offer, TRANSFORM.ESN);
     for (const esn of esns.length > 0 ? esns : [NO_ESN]) {
-      const common = [...quickAttributes(wish), ...(esn.id === ESN.YES ? [short(SA_ATTRIBUTE.ESN, 1)] : [])];
+      const common = [
+        ...quickAttributes(wish),
+        ...(esn.id === ESN.YES ? [short(SA_ATTRIBUTE.ESN, LONG_SEQUENCE)] : []),
+      ];
       for (const { id, attributes } of combinations(offer, wish.protocol)) add(id, [...common, ...attributes]);
     }
   }
@@ -134,6 +137,8 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
   const ah = proposal.protocol === PROTOCOL.AH;
   const strange =
     transform.attributes.some(({ type }) => !SA_KNOWN.has(type)) ||
+    !MODES.has(values.get(SA_ATTRIBUTE.ENCAPSULATION) ?? ENCAPSULATION.TUNNEL) ||
+    (values.get(SA_ATTRIBUTE.ESN) ?? LONG_SEQUENCE) !== LONG_SEQUENCE ||
     twice(transform.attributes, SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
   const encr = [...ESP_TRANSFORM].find(([, id]) => id === transform.id)?.[0] ?? UNKNOWN;
   const mac = MACS.find(({ attribute }) => attribute === value(SA_ATTRIBUTE.AUTHENTICATION));
@@ -152,7 +157,7 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
         ]
       : []),
     ...(values.has(SA_ATTRIBUTE.GROUP) ? [{ type: TRANSFORM.KE, id: value(SA_ATTRIBUTE.GROUP) }] : []),
-    { type: TRANSFORM.ESN, id: value(SA_ATTRIBUTE.ESN) === 1 ? ESN.YES : ESN.NO },
+    { type: TRANSFORM.ESN, id: value(SA_ATTRIBUTE.ESN) === LONG_SEQUENCE ? ESN.YES : ESN.NO },
   ];
   return {
     proposal,
@@ -173,6 +178,11 @@ const SA_KNOWN: ReadonlySet<number> = new Set([
   SA_ATTRIBUTE.KEY_LENGTH,
   SA_ATTRIBUTE.ESN,
 ]);
+
+const MODES: ReadonlySet<number> = new Set(Object.values(ENCAPSULATION));
+
+/** RFC 4304 §2.2: the only value that the attribute has. */
+const LONG_SEQUENCE = 1;
 
 export function isTransport(encapsulation: number): boolean {
   return (
