@@ -51,6 +51,8 @@ export interface NoProposal {
   /** Who answered NO_PROPOSAL_CHOSEN. */
   readonly by: 'us' | 'peer';
   readonly omitKe?: boolean | undefined;
+  /** One hash is both integrity and PRF, as in IKEv1: nobody needs to hear it twice. */
+  readonly hashed?: boolean | undefined;
   readonly where?: Place | undefined;
   /** The option that holds our proposals, where it is not `proposals`, `esp_proposals` or `ah_proposals`. */
   readonly option?: string | undefined;
@@ -58,8 +60,8 @@ export interface NoProposal {
 }
 
 export function reasonNoProposal(refusal: NoProposal): Reason {
-  const { offers, theirs = [], protocol, by, omitKe = false, where, peer } = refusal;
-  const misses = explainProposals(offers, theirs, protocol, { omitKe });
+  const { offers, theirs = [], protocol, by, omitKe = false, hashed = false, where, peer } = refusal;
+  const misses = explainProposals(offers, theirs, protocol, { omitKe }).filter(({ kind }) => !hashed || kind !== 'prf');
   const name = PROTOCOL_NAMES.get(protocol) ?? `protocol ${protocol}`;
   const near = closest(misses);
   const option = `\`${refusal.option ?? optionOf(protocol)}\`${at(where)}`;
@@ -80,7 +82,7 @@ function textAndRemedy({
   name,
   near,
   option,
-  refusal: { offers, theirs = [], protocol, by },
+  refusal: { offers, theirs = [], protocol, by, hashed = false },
 }: {
   readonly name: string;
   readonly near: readonly Miss[];
@@ -102,7 +104,7 @@ function textAndRemedy({
   );
   return {
     text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${differences.join('; ')}`,
-    remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours] }),
+    remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours], hashed }),
   };
 }
 
@@ -123,11 +125,14 @@ function otherProtocol(name: string, option: string, ours: string, theirs: reado
   };
 }
 
-function remedy(
-  near: readonly Miss[],
-  theirs: Proposal,
-  { protocol, option, ours }: { readonly protocol: number; readonly option: string; readonly ours: Offer | undefined },
-): string {
+interface Remedy {
+  readonly protocol: number;
+  readonly option: string;
+  readonly ours: Offer | undefined;
+  readonly hashed: boolean;
+}
+
+function remedy(near: readonly Miss[], theirs: Proposal, { protocol, option, ours, hashed }: Remedy): string {
   const other = `or have the peer offer ${ours?.text ?? 'ours'}`;
   if (near.some((miss) => miss.kind === 'other')) return `have the peer leave out ${list(near[0]?.got ?? [])}`;
   const dropsGroup = near.length === 1 && near[0]?.kind === 'ke' && near[0].got.every((name) => name === 'NONE');
@@ -136,7 +141,7 @@ function remedy(
   }
   // Alternatives of one kind are added to our proposal; another cipher may need another shape of proposal.
   const whole = near.some((miss) => miss.kind === 'encr' || miss.want.length === 0);
-  const words = whole ? wordsOf(theirs, protocol) : near.map((miss) => wordIn(theirs, miss.kind));
+  const words = whole ? wordsOf(theirs, protocol, hashed) : near.map((miss) => wordIn(theirs, miss.kind));
   if (words.length === 0 || words.includes(undefined)) {
     return `nothing that the peer offers there is supported: have the peer offer ${ours?.text ?? 'ours'}`;
   }
@@ -148,9 +153,9 @@ function remedy(
 }
 
 /** A keyword for every type of the proposal, `undefined` among them where nothing of a type is implemented. */
-function wordsOf(theirs: Proposal, protocol: number): (string | undefined)[] {
-  const kinds: TransformKind[] =
-    protocol === PROTOCOL.IKE ? ['encr', 'prf', 'integ', 'ke'] : ['encr', 'integ', 'ke', 'esn'];
+function wordsOf(theirs: Proposal, protocol: number, hashed: boolean): (string | undefined)[] {
+  const ike: TransformKind[] = hashed ? ['encr', 'integ', 'ke'] : ['encr', 'prf', 'integ', 'ke'];
+  const kinds: TransformKind[] = protocol === PROTOCOL.IKE ? ike : ['encr', 'integ', 'ke', 'esn'];
   // What is 0 is none of its kind, which no word needs to say.
   return kinds
     .filter((kind) => {

@@ -84,17 +84,20 @@ export const UNKNOWN = 0xffff;
 const AES_BITS = 128;
 
 export function cipher(id: number, keyBits: number | undefined, strange: boolean): Transform2 {
-  const bits = keyBits ?? (SIZED.has(id) ? AES_BITS : undefined);
+  const fixed = FIXED.has(id);
+  const bits = fixed ? undefined : (keyBits ?? (AES.has(id) ? AES_BITS : undefined));
   return {
     type: TRANSFORM.ENCR,
     id,
-    ...(bits === undefined || !SIZED.has(id) ? {} : { keyBits: bits }),
+    ...(bits === undefined ? {} : { keyBits: bits }),
     // A key length for a cipher that has one only.
-    ...(strange || (keyBits !== undefined && !SIZED.has(id)) ? { unknownAttribute: true as const } : {}),
+    ...(strange || (keyBits !== undefined && fixed) ? { unknownAttribute: true as const } : {}),
   };
 }
 
-const SIZED: ReadonlySet<number> = new Set([
+const FIXED: ReadonlySet<number> = new Set([ENCR.DES, ENCR.DES3, ENCR.NULL]);
+
+const AES: ReadonlySet<number> = new Set([
   ENCR.AES_CBC,
   ENCR.AES_CTR,
   ENCR.AES_CCM_8,
@@ -105,3 +108,6 @@ const SIZED: ReadonlySet<number> = new Set([
   ENCR.AES_GCM_16,
   ENCR.NULL_AUTH_AES_GMAC,
 ]);
+
+/** IKEv2's numbers of what we have not got: an operator is to read what the peer offers. */
+export const FOREIGN = { RC5: 4, IDEA: 5, CAST: 6, BLOWFISH: 7, CAMELLIA: 23 } as const;

@@ -5,6 +5,8 @@ import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
 import type { Connection, Millis } from '../connection.ts';
 import { namedConnections, offeringConnections } from '../match.ts';
 import type { Reason } from '../reason.ts';
+import { reasonAuth } from '../why.ts';
+import type { Identity } from '../wire/payload.ts';
 import { onAggressive1 } from './aggressive.ts';
 import { identityOf } from './id.ts';
 import { sendMain2 } from './main.ts';
@@ -94,6 +96,8 @@ export class Doorman {
     const [first] = connections;
     if (first) return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: first.name, reason: noProposal(first, proposals, 'us') };
     const [other] = addressed;
+    const open = addressed.find((conn) => conn.aggressive);
+    if (open && id) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: open.name, reason: stranger(open, id) };
     if (other) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: other.name, reason: noAggressive(other, from.ip) };
     return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: '', reason: nobody(all, to.ip, from.ip) };
   }
@@ -197,6 +201,11 @@ function noAggressive(conn: Connection, ip: string): Reason {
     remedy: `set the peer to main mode; or, where its secret is long and random, set aggressive = yes in connection ${conn.name}`,
     ...(where ? { where } : {}),
   };
+}
+
+function stranger(conn: Connection, remoteId: Identity): Reason {
+  const where = conn.where.get('remote.id') ?? conn.where.get('');
+  return reasonAuth({ kind: 'unknown-id', by: 'us', remoteId, expected: conn.remoteId, where });
 }
 
 function nobody(connections: readonly Connection[], local: string, remote: string): Reason {

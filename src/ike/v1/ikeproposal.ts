@@ -7,6 +7,7 @@ import { PROTOCOL as PROTOCOL2, TRANSFORM } from '../wire/constants.ts';
 import type { Transform as Transform2 } from '../wire/payload.ts';
 import {
   cipher,
+  FOREIGN,
   type Life,
   lifeOf,
   lives,
@@ -26,6 +27,15 @@ const IKE_ENCR = new Map<number, number>([
   [ENCR.DES, 1],
   [ENCR.DES3, 5],
   [ENCR.AES_CBC, 7],
+]);
+
+/** To be read only. */
+const IKE_FOREIGN = new Map<number, number>([
+  [2, FOREIGN.IDEA],
+  [3, FOREIGN.BLOWFISH],
+  [4, FOREIGN.RC5],
+  [6, FOREIGN.CAST],
+  [8, FOREIGN.CAMELLIA],
 ]);
 
 interface Hash {
@@ -102,7 +112,7 @@ export function readIke(proposals: readonly Proposal[]): Read[] {
         transform.attributes.some(({ type }) => !IKE_KNOWN.has(type)) ||
         twice(transform.attributes, IKE_ATTRIBUTE.LIFE_TYPE, IKE_ATTRIBUTE.LIFE_DURATION);
       const hash = HASHES.find(({ id }) => id === value(IKE_ATTRIBUTE.HASH));
-      const encr = [...IKE_ENCR].find(([, id]) => id === value(IKE_ATTRIBUTE.ENCRYPTION))?.[0] ?? UNKNOWN;
+      const encr = encrOf(value(IKE_ATTRIBUTE.ENCRYPTION));
       const transforms: Transform2[] = [
         cipher(encr, values.get(IKE_ATTRIBUTE.KEY_LENGTH), strange),
         { type: TRANSFORM.PRF, id: hash?.prf ?? UNKNOWN },
@@ -120,6 +130,11 @@ export function readIke(proposals: readonly Proposal[]): Read[] {
     }
   }
   return read;
+}
+
+function encrOf(number: number): number {
+  const ours = [...IKE_ENCR].find(([, id]) => id === number);
+  return ours?.[0] ?? IKE_FOREIGN.get(number) ?? UNKNOWN;
 }
 
 const IKE_KNOWN: ReadonlySet<number> = new Set([

@@ -80,6 +80,7 @@ export function noProposal(conn: Connection, proposals: readonly Proposal[] | un
     theirs: reads?.map(({ as }) => as),
     protocol: PROTOCOL2.IKE,
     by,
+    hashed: true,
     ...(where ? { where } : {}),
   });
 }

@@ -7,6 +7,7 @@ import { ESN, PROTOCOL as PROTOCOL2, TRANSFORM } from '../wire/constants.ts';
 import type { Transform as Transform2 } from '../wire/payload.ts';
 import {
   cipher,
+  FOREIGN,
   type Life,
   lifeOf,
   lives,
@@ -28,6 +29,12 @@ const ESP_TRANSFORM = new Map<number, number>([
   ...[ENCR.AES_CCM_8, ENCR.AES_CCM_12, ENCR.AES_CCM_16].map((id): [number, number] => [id, id]),
   ...[ENCR.AES_GCM_8, ENCR.AES_GCM_12, ENCR.AES_GCM_16].map((id): [number, number] => [id, id]),
   [ENCR.NULL_AUTH_AES_GMAC, 23],
+]);
+
+/** To be read only. */
+const ESP_FOREIGN = new Map<number, number>([
+  ...[FOREIGN.RC5, FOREIGN.IDEA, FOREIGN.CAST, FOREIGN.BLOWFISH].map((id): [number, number] => [id, id]),
+  [22, FOREIGN.CAMELLIA],
 ]);
 
 interface Mac {
@@ -140,7 +147,7 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
     !MODES.has(values.get(SA_ATTRIBUTE.ENCAPSULATION) ?? ENCAPSULATION.TUNNEL) ||
     (values.get(SA_ATTRIBUTE.ESN) ?? LONG_SEQUENCE) !== LONG_SEQUENCE ||
     twice(transform.attributes, SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
-  const encr = [...ESP_TRANSFORM].find(([, id]) => id === transform.id)?.[0] ?? UNKNOWN;
+  const encr = encrOf(transform.id);
   const mac = MACS.find(({ attribute }) => attribute === value(SA_ATTRIBUTE.AUTHENTICATION));
   // RFC 2407 §4.4.3: an AH transform and its authentication attribute must mean the same.
   const integ = ah && mac?.ah !== transform.id ? undefined : mac;
@@ -167,6 +174,11 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
     encapsulation: value(SA_ATTRIBUTE.ENCAPSULATION),
     authentication: 0,
   };
+}
+
+function encrOf(number: number): number {
+  const ours = [...ESP_TRANSFORM].find(([, id]) => id === number);
+  return ours?.[0] ?? ESP_FOREIGN.get(number) ?? UNKNOWN;
 }
 
 const SA_KNOWN: ReadonlySet<number> = new Set([
