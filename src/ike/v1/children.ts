@@ -12,6 +12,7 @@ import { formatSelector, resolveTs } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
 import { sendDeletes } from './inform.ts';
 import { complete, completed, waiting } from './quick.ts';
+import { comesBack } from './send.ts';
 import type { Session } from './session.ts';
 import type { Want } from './state.ts';
 
@@ -169,9 +170,13 @@ export function expireChild(session: Session, now: Millis, child: ChildState): v
 export function used(session: Session, now: Millis, child: ChildState): void {
   const found = waiting(session, (quick) => quick.child === child.id);
   if (!found) return;
+  const { quick } = found;
   // As a responder there is nothing to repeat any more; as an initiator there may be.
-  if (!found.quick.ours) delete found.quick.sent;
-  complete(found.session, now, found.quick);
+  if (!quick.ours) {
+    comesBack(found.session, quick.sent);
+    delete quick.sent;
+  }
+  complete(found.session, now, quick);
 }
 
 export function expireChildren(session: Session, now: Millis): void {

@@ -101,6 +101,7 @@ export function probe(session: Session, now: Millis): void {
   if (transmissions === 0) state.dpdOut = state.dpdOut === 0 ? firstNumber(session) : (state.dpdOut + 1) >>> 0;
   const wait = retransmitWait(conn.retransmit, transmissions + 1, world.random);
   state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
+  if (transmissions === 1) session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since });
   inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), numberBytes(state.dpdOut))]);
 }
 

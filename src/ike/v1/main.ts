@@ -35,7 +35,7 @@ import {
   vendors,
 } from './phase1.ts';
 import { open } from './protect.ts';
-import { clear, phase1Exchange, sealed, send } from './send.ts';
+import { clear, comesBack, phase1Exchange, sealed, send } from './send.ts';
 import type { Session } from './session.ts';
 import { agreed } from './unique.ts';
 import { unreadable } from './why.ts';
@@ -158,6 +158,7 @@ export function onMain6(session: Session, now: Millis, first: number, ciphertext
   }
   state.iv = opened.iv;
   state.remoteId = id;
+  comesBack(session, state.sent);
   delete state.sent;
   finish(session, now, chain, responderLife(chain));
 }

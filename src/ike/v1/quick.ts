@@ -28,7 +28,7 @@ import { all, find, hashed, need, numberBytes } from './payloads.ts';
 import { keysOf, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { quickProposals, readQuick } from './quickproposal.ts';
-import { digest, freshId, sealed, send, transmit } from './send.ts';
+import { comesBack, digest, freshId, sealed, send, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import { outstanding, type Quick, type Want } from './state.ts';
 import { elders, heir } from './unique.ts';
@@ -261,6 +261,7 @@ function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: 
       return world.count('unexpected-message');
   }
   heard(session, now, from);
+  comesBack(session, quick.sent);
   quick.heard = seen;
   quick.iv = iv;
   if (quick.awaits === 'quick-2') onQuick2(session, now, quick, chain);
@@ -433,7 +434,9 @@ export function quickAnswered(session: Session, now: Millis, quick: Quick, answe
 export function heard(session: Session, now: Millis, from: SocketAddress): void {
   const { state } = session;
   state.lastIn = now;
+  comesBack(session, state.probe);
   delete state.probe;
+  delete state.sent;
   peerMoved(session, now, from);
 }
 

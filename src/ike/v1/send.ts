@@ -62,7 +62,10 @@ export function transmit(
   }
 }
 
-/** True when the last wait is over, too. */
+/**
+ * True when the last wait is over, too. The last message of phase 1 goes before all others as long as the peer has said
+ * nothing under the keys: it may not have come.
+ */
 export function again(session: Session, now: Millis, sent: Sent): boolean {
   const { state, conn, world } = session;
   if (sent.nextAt === undefined || sent.nextAt > now) return false;
@@ -73,8 +76,15 @@ export function again(session: Session, now: Millis, sent: Sent): boolean {
   if (sent.transmissions === 2) {
     session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since: sent.since });
   }
+  if (state.sent && sent !== state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
   transmit(session, sent.datagrams, state.local, state.remote);
   return false;
+}
+
+/** The peer is there after all. */
+export function comesBack(session: Session, asked: { readonly transmissions: number } | undefined): void {
+  const { state } = session;
+  if (asked && asked.transmissions > 1) session.event({ kind: 'answered', session: state.id, conn: state.conn });
 }
 
 /** Cisco's fragments: of the whole message, its header included, each with a header of its own in front. */

@@ -17,7 +17,7 @@ import { deadline, tick } from './life.ts';
 import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
 import { beginQuick, quickFailed, receiveQuick } from './quick.ts';
-import { digest, phase1Exchange, transmit } from './send.ts';
+import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
 import { type Awaits, outstanding, type SessionState, type Want } from './state.ts';
 import { reauthenticate } from './unique.ts';
 import { EXCHANGE } from './wire/constants.ts';
@@ -175,6 +175,7 @@ export class Session implements IkeSa {
   /** Phase 1 waits for this from now on; what was sent before has been answered. */
   await(what: Awaits): void {
     this.state.awaits = what;
+    comesBack(this, this.state.sent);
     delete this.state.sent;
   }
 
