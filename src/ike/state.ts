@@ -45,6 +45,8 @@ export interface ChildState {
   lifeAt?: Millis;
   /** End of lingering. */
   removeAt?: Millis;
+  /** When this one lost its place by the nonces alone, which the peer may see otherwise. */
+  contestedAt?: Millis;
   /** Failed attempts to rekey, for the back-off. */
   failures: number;
 }

@@ -55,6 +55,7 @@ export class Ear {
   readonly #exchanges = new Map<string, Exchange>();
   /** Last blocks that stand for each other, because one message took the place of the other. */
   readonly #alias = new Map<string, Set<string>>();
+  #count = 1;
   readonly #tampers: ((bytes: Uint8Array, from: Side) => Uint8Array | undefined)[] = [];
 
   constructor(pair: Pair) {
@@ -186,6 +187,29 @@ export class Ear {
       }
       return bytes;
     });
+  }
+
+  /** The same with other bytes, of which the sender knows nothing. */
+  rewrite(match: Match, edit: (bytes: Uint8Array) => Uint8Array): void {
+    this.#tampers.push((bytes, from) => (match(bytes, from) ? edit(bytes.slice()) : bytes));
+  }
+
+  /** An informational exchange as `from` would begin it. */
+  say(from: Side, payloads: readonly Payload[], messageId = 0x5a5a_0000 + this.#count++): void {
+    const hash: Payload = { tag: 'HASH', data: new Uint8Array(0) };
+    this.inject(from, this.made(from, EXCHANGE.INFORMATIONAL, messageId, [hash, ...payloads]));
+  }
+
+  /** Brings it to the other side, from where `from` is. */
+  inject(from: Side, bytes: Uint8Array): void {
+    const { pair } = this;
+    const session = this.session(parseMessage(bytes).header, from);
+    pair.transmit(
+      from,
+      bytes,
+      session?.state.local ?? { ip: from.options.ip, port: 500 },
+      session?.state.remote ?? { ip: from.other.options.ip, port: 500 },
+    );
   }
 
   /** Says something else in place of what matches; what is left as it was, goes as it was. */

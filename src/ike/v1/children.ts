@@ -20,6 +20,8 @@ import type { Want } from './state.ts';
 const LINGER: Millis = 5000;
 /** A replaced SA without an end of its own. */
 const LONGEST: Millis = 3_600_000;
+const TAKEN: Reason = { code: 'replaced', text: 'replaced' };
+const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
 /** A peer's list of subnets times ours: more than this is a mistake. */
 const MOST_PAIRS = 256;
 
@@ -108,17 +110,49 @@ export function reconcile(session: Session, now: Millis): void {
   }
 }
 
-/** `redundant`: who made it deletes it soon. */
-function takeOver(session: Session, now: Millis, old: ChildState, child: ChildState, redundant = false): void {
+/** `contested`: the nonces say so, and the peer may see it otherwise. */
+function takeOver(session: Session, now: Millis, old: ChildState, child: ChildState, contested = false): void {
   const { conn, state } = session;
   replaceBy(session, old, child);
   if (old.successor !== child.id) retire(old, child.id);
   old.stage = 'rekeyed';
-  delete old.rekeyAt;
-  const soon = (redundant && old.ours && state.peerEspalier) || conn.deleteRekeyed;
-  if (soon) old.removeAt = now + LINGER;
+  const undecided = contested && state.peerEspalier;
+  if (undecided) old.contestedAt = now;
+  if (undecided || conn.deleteRekeyed) old.removeAt = now + LINGER;
   old.lifeAt = Math.min(old.lifeAt ?? Number.POSITIVE_INFINITY, now + LONGEST);
   for (const older of state.children) if (older.successor === old.id) older.successor = child.id;
+}
+
+/**
+ * Where messages cross and are lost, one side may take for a renewal what the other one takes for two SAs begun at once.
+ * It shows in what the peer sends on, and there we follow it. Otherwise who has made the one that lost deletes it.
+ */
+function decide(session: Session, now: Millis, loser: ChildState): void {
+  const { world } = session;
+  const winner = loser.successor === undefined ? undefined : findChild(session, loser.successor);
+  const since = (loser.contestedAt ?? now) + LINGER / 2;
+  const [ours, theirs] = [winner?.id ?? 0, loser.id].map((id) => world.lastInbound(id) ?? 0) as [number, number];
+  if (winner && isCurrent(winner) && theirs > Math.max(ours, since)) return reinstate(session, now, loser, winner);
+  if (loser.ours || session.conn.deleteRekeyed) return deleteChild(session, now, loser, TAKEN);
+  if (winner && ours <= since) loser.removeAt = now + (now - winner.installedAt);
+  else delete loser.removeAt;
+}
+
+/** It had been replaced by `child`, and serves again. */
+function reinstate(session: Session, now: Millis, old: ChildState, child: ChildState): void {
+  const config = childConfig(session, old.name);
+  old.stage = 'installed';
+  delete old.successor;
+  delete old.retired;
+  delete old.removeAt;
+  delete old.contestedAt;
+  if (config && config.lifetime.rekeyTime > 0) old.rekeyAt ??= now + LINGER;
+  takeOver(session, now, child, old);
+}
+
+/** Those that it has replaced, the newest last. */
+function predecessors({ state }: Session, child: ChildState): ChildState[] {
+  return state.children.filter(({ successor, id }) => successor === child.id && id !== child.id);
 }
 
 export function rekeyChild(session: Session, now: Millis, child: ChildState): void {
@@ -136,6 +170,21 @@ export function rekeyChild(session: Session, now: Millis, child: ChildState): vo
   ];
   if (busy.some((other) => purposeOf(other) === name)) return;
   session.enqueue(now, [want]);
+}
+
+/** Everything with this purpose: the peer is not to fall back to what this one has replaced. */
+export function deleteAllOf(session: Session, now: Millis, child: ChildState, reason: Reason): void {
+  const { phase } = session.state;
+  const old = predecessors(session, child);
+  if (phase === 'established' || phase === 'rekeyed') sendDeletes(session, now, [...old, child]);
+  for (const one of [...old, child]) end(session, now, one, one === child ? reason : TAKEN);
+}
+
+/** The peer wants it no more. What it replaced, and what the peer still has, serves again. */
+export function dismissed(session: Session, now: Millis, child: ChildState): void {
+  const spare = isCurrent(child) && completed(session, child) ? predecessors(session, child).at(-1) : undefined;
+  if (spare) reinstate(session, now, spare, child);
+  end(session, now, child, isCurrent(child) ? CLOSED : { ...TAKEN, by: 'peer' });
 }
 
 /** Tells the peer, and takes it out. */
@@ -159,7 +208,7 @@ export function expireChild(session: Session, now: Millis, child: ChildState): v
   const orphan = isCurrent(child) && completed(session, child);
   const [localTs] = child.localTs;
   const [remoteTs] = child.remoteTs;
-  deleteChild(session, now, child, { code: 'expired', text: 'the end of its lifetime', by: 'us' });
+  deleteAllOf(session, now, child, { code: 'expired', text: 'the end of its lifetime', by: 'us' });
   if (!orphan || !localTs || !remoteTs || session.state.phase !== 'established') return;
   const want = { child: child.name, localTs, remoteTs };
   const pending = session.state.queue.some((other) => purposeOf(other) === purposeOf(want));
@@ -184,7 +233,8 @@ export function expireChildren(session: Session, now: Millis): void {
     const child = findChild(session, id);
     if (!child) continue;
     const over = child.removeAt !== undefined && child.removeAt <= now;
-    if (over) deleteChild(session, now, child, { code: 'replaced', text: 'replaced' });
+    if (over && child.contestedAt !== undefined) decide(session, now, child);
+    else if (over) deleteChild(session, now, child, TAKEN);
     else if (child.lifeAt !== undefined && child.lifeAt <= now) expireChild(session, now, child);
     else if (child.rekeyAt !== undefined && child.rekeyAt <= now) rekeyChild(session, now, child);
   }

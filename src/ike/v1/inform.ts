@@ -10,7 +10,7 @@ import type { Reason } from '../reason.ts';
 import { retransmitWait } from '../retransmit.ts';
 import type { ChildState } from '../state.ts';
 import { protocolId } from '../wire/constants.ts';
-import { end, isCurrent } from './children.ts';
+import { dismissed } from './children.ts';
 import { exchangeIv, messageHash } from './keymat.ts';
 import { all, errorNotify, hashed, notify, numberBytes, readNumber } from './payloads.ts';
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
@@ -234,8 +234,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
   }
   for (const spi of spis) {
     const child = state.children.find((one) => one.spiOut === spiNumber(spi) && protocolId(one.protocol) === protocol);
-    if (!child) world.count('unknown-spi');
-    else if (isCurrent(child)) end(session, now, child, CLOSED);
-    else end(session, now, child, { code: 'replaced', text: 'replaced', by: 'peer' });
+    if (child) dismissed(session, now, child);
+    else world.count('unknown-spi');
   }
 }

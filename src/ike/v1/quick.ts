@@ -17,7 +17,7 @@ import { within } from '../ts.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import { answerQuick1, quick1Agreed } from './answer.ts';
-import { current, end, purposeOf, supersede } from './children.ts';
+import { current, deleteChild, purposeOf, supersede } from './children.ts';
 import { idOfSelector, selectorOf } from './id.ts';
 import { refuse } from './inform.ts';
 import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
@@ -450,7 +450,8 @@ export function quickFailed(session: Session, now: Millis, quick: Quick, reason:
   if (awaits === 'done') return;
   const owner = heir(session);
   const made = child === undefined ? undefined : findChild(owner, child);
-  if (made) end(owner, now, made, reason);
+  // The peer may have all of it, and only we its last message not.
+  if (made) deleteChild(owner, now, made, reason);
   else world.freeSpi(quick.spi);
   const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
   if (old?.stage === 'rekeying') {

@@ -10,7 +10,7 @@ import type { Reason } from '../reason.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
 import type { ChildState } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
-import { deleteChild, expireChild, rekeyChild, used, wants } from './children.ts';
+import { deleteAllOf, expireChild, rekeyChild, used, wants } from './children.ts';
 import { whole } from './fragment.ts';
 import { deleteAll, probe, receiveInform, sayClear, tellError } from './inform.ts';
 import { deadline, tick } from './life.ts';
@@ -225,7 +225,7 @@ export class Session implements IkeSa {
   }
 
   deleteChild(now: Millis, child: ChildState): void {
-    deleteChild(this, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
+    deleteAllOf(this, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
   }
 
   expireChild(now: Millis, child: ChildState): void {
