@@ -36,7 +36,8 @@ export interface Heard {
 interface Exchange {
   readonly from: Side[];
   last: Uint8Array | undefined;
-  nonces: Uint8Array[];
+  readonly nonces: Uint8Array[];
+  readonly publics: Uint8Array[];
 }
 
 const NAMES = new Map<number, string>([
@@ -103,13 +104,16 @@ export class Ear {
 
   #exchange({ spiI, spiR, exchange, messageId }: Header): Exchange {
     const key = `${hex(spiI)} ${hex(spiR)} ${exchange} ${messageId}`;
-    const known = this.#exchanges.get(key) ?? { from: [], last: undefined, nonces: [] };
+    const known = this.#exchanges.get(key) ?? { from: [], last: undefined, nonces: [], publics: [] };
     this.#exchanges.set(key, known);
     return known;
   }
 
   #remember(exchange: Exchange, { payloads }: Chain): void {
-    for (const payload of payloads) if (payload.tag === 'NONCE') exchange.nonces.push(payload.data.slice());
+    for (const payload of payloads) {
+      if (payload.tag === 'NONCE') exchange.nonces.push(payload.data.slice());
+      if (payload.tag === 'KE') exchange.publics.push(payload.data.slice());
+    }
   }
 
   /** Whoever has the keys. */
@@ -122,13 +126,14 @@ export class Ear {
     return undefined;
   }
 
-  #firstIv({ state }: Session, { messageId }: Header): Uint8Array {
-    const { suite, iv, phase1 } = state;
+  #firstIv({ state }: Session, header: Header): Uint8Array {
+    const { suite, iv } = state;
     if (!suite) return new Uint8Array(0);
+    const { messageId } = header;
     if (messageId !== 0) return iv ? exchangeIv(suite, iv, number32(messageId)) : new Uint8Array(0);
-    return phase1?.publicI && phase1.publicR
-      ? firstIv(suite, phase1.publicI, phase1.publicR).slice()
-      : (iv ?? new Uint8Array(0));
+    const first = this.#exchange({ ...header, spiR: new Uint8Array(8) });
+    const [a, b] = [...first.publics, ...this.#exchange(header).publics];
+    return a && b ? firstIv(suite, a, b).slice() : new Uint8Array(0);
   }
 
   /** `QM1` of this side, holding this word. */

@@ -16,7 +16,7 @@ import { all, errorNotify, hashed, notify, numberBytes, readNumber } from './pay
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { heard, quickRefused, readable } from './quick.ts';
-import { freshId, sealed, send } from './send.ts';
+import { freshId, sealed, send, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
 import { restore } from './unique.ts';
@@ -102,6 +102,7 @@ export function probe(session: Session, now: Millis): void {
   const wait = retransmitWait(conn.retransmit, transmissions + 1, world.random);
   state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
   if (transmissions === 1) session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since });
+  if (state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
   inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), numberBytes(state.dpdOut))]);
 }
 
@@ -229,7 +230,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
   if (protocol === PROTOCOL.ISAKMP) {
     const ours = spis.some((spi) => same(spi, cookies(session)));
     if (!ours) return world.count('unknown-spi');
-    restore(session);
+    restore(session, now);
     return session.over(now, CLOSED);
   }
   for (const spi of spis) {

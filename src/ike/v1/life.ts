@@ -11,21 +11,24 @@ import { complete, quickFailed } from './quick.ts';
 import { again } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
-import { reauthenticate } from './unique.ts';
+import { heir, reauthenticate, restore } from './unique.ts';
 import { unread } from './why.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Before it is looked again whether an SA that was replaced may go. */
 const BUSY: Millis = 1000;
+/** For so long a peer repeats what it said last, and gets our last message again. */
+const DOUBTFUL: Millis = 35_000;
 const TOO_LONG: Reason = { code: 'internal', text: 'a key exchange took longer than 30 s to compute' };
 
 export function deadline(session: Session): Millis | undefined {
   const { state } = session;
+  const serves = state.phase === 'established';
   const own = [
     state.endAt,
     state.sent?.nextAt,
     state.job?.deadline,
-    state.reauthAt,
+    serves ? state.reauthAt : undefined,
     state.lifeAt,
     state.probe ? probeAt(session) : livenessAt(session),
     keepaliveAt(session),
@@ -139,12 +142,22 @@ function ended(session: Session, now: Millis): void {
   if (state.phase === 'rekeyed') {
     // What is under way here comes to its end first.
     const busy = state.quicks.some(({ awaits }) => awaits !== 'done');
-    if (!busy) return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
+    if (!busy && !unsure(heir(session), now))
+      return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
     state.endAt = now + BUSY;
     return;
   }
   const text = 'the peer did not complete the negotiation in time';
   session.over(now, state.reason ?? { code: 'half-open', text, by: 'peer' });
+}
+
+/** Whether a new IKE SA may be ours alone: our last message has not come, and only the old one is known to the peer. */
+function unsure(next: Session, now: Millis): boolean {
+  const { phase, sent, establishedAt = now, peerDpd } = next.state;
+  if (phase !== 'established' || !sent) return false;
+  if (now - establishedAt < DOUBTFUL) return true;
+  next.checkLiveness(now);
+  return peerDpd;
 }
 
 /** Phase 1 has no answer. */
@@ -162,6 +175,7 @@ function silent(session: Session, now: Millis, since: Millis): void {
 
 function dead(session: Session, now: Millis, since: Millis): void {
   const { remote } = session.state;
+  restore(session, now);
   session.over(now, {
     code: 'peer-dead',
     text: `no answer from ${remote.ip} for ${Math.round((now - since) / 1000)} s`,

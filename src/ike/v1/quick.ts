@@ -82,7 +82,7 @@ export function beginQuick(session: Session, now: Millis, want: Want): void {
 }
 
 export function beforeOf(session: Session, name: string): { readonly before?: number } {
-  const old = current(session, name);
+  const old = current(heir(session), name);
   return old ? { before: old.id } : {};
 }
 

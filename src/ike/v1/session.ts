@@ -16,10 +16,10 @@ import { deleteAll, probe, receiveInform, sayClear, tellError } from './inform.t
 import { deadline, tick } from './life.ts';
 import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
-import { beginQuick, quickFailed, receiveQuick } from './quick.ts';
+import { beginQuick, complete, quickFailed, receiveQuick } from './quick.ts';
 import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
 import { type Awaits, outstanding, type SessionState, type Want } from './state.ts';
-import { reauthenticate } from './unique.ts';
+import { elders, heir, reauthenticate } from './unique.ts';
 import { EXCHANGE } from './wire/constants.ts';
 import type { Message } from './wire/message.ts';
 import { answered } from './work.ts';
@@ -259,9 +259,10 @@ export class Session implements IkeSa {
     if (this.state.phase === 'established' && this.state.peerDpd && !this.state.probe) probe(this, now);
   }
 
-  /** Deletes the SA with everything in it. Nobody confirms a Delete, so there is nothing to wait for. */
+  /** Deletes the SA with everything in it, and what it has replaced. Nobody confirms a Delete: there is no waiting for it. */
   close(now: Millis, reason: Reason): void {
     const { phase } = this.state;
+    if (phase === 'established') for (const elder of elders(this)) elder.close(now, reason);
     if (phase === 'established' || phase === 'rekeyed') deleteAll(this, now);
     this.over(now, reason);
   }
@@ -272,7 +273,11 @@ export class Session implements IkeSa {
     const before = state.phase;
     state.phase = 'closed';
     state.reason = reason;
-    for (const quick of [...state.quicks]) quickFailed(this, now, quick, reason);
+    for (const quick of [...state.quicks]) {
+      // Nothing was to come any more, and whoever took this one's place has the child.
+      if (quick.awaits === 'switch' && heir(this) !== this) complete(this, now, quick);
+      else quickFailed(this, now, quick, reason);
+    }
     state.queue = [];
     closeChildren(this, reason);
     if (before !== 'rekeyed' || state.successor === undefined) {

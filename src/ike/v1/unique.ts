@@ -15,6 +15,8 @@ const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
 const LEAVE: Millis = 100;
 /** Where the peer has replaced it, it is to delete it; after this time we do, as strongSwan does. */
 const LEFT: Millis = 10_000;
+/** The least where the peer may see it otherwise. */
+const CONTESTED: Millis = 2000;
 /** A reauthentication that came to nothing is tried again. */
 const AGAIN: Millis = 30_000;
 
@@ -30,6 +32,8 @@ export function agreed(session: Session, now: Millis, initialContact: boolean): 
     if (state.phase !== 'established') return;
   }
   session.advance(now);
+  // Who has answered leaves the old one only when it knows that we have the new one.
+  if (state.original && elders(session).length > 0) session.checkLiveness(now);
 }
 
 function choose(session: Session, now: Millis, other: Session): void {
@@ -42,9 +46,9 @@ function choose(session: Session, now: Millis, other: Session): void {
     return;
   }
   // The later one is in the earlier one's place. Where each side has made one at the same time, the nonces decide.
-  const decided = mine.peerEspalier && mine.original !== yours.original && !isSequel(session, other);
-  if (!decided || compare(lowest(session), lowest(other)) > 0) succeed(other, now, session);
-  else succeed(session, now, other);
+  const contested = mine.peerEspalier && !isSequel(session, other);
+  if (!contested || compare(lowest(session), lowest(other)) > 0) succeed(other, now, session, contested);
+  else succeed(session, now, other, contested);
 }
 
 /** It was begun when the other stood already. */
@@ -56,14 +60,16 @@ function lowest({ state }: Session): Uint8Array {
   return state.lowestNonce ?? new Uint8Array(0);
 }
 
-/** Children and wishes go to another SA with the same peer. */
-function succeed(session: Session, now: Millis, by: Session): void {
+/**
+ * Children and wishes go to another SA with the same peer. What is `contested` here may be plain to the peer, who then is
+ * the first to say which one goes.
+ */
+function succeed(session: Session, now: Millis, by: Session, contested: boolean): void {
   const { state } = session;
   const end = endOf(session, by);
   state.phase = 'rekeyed';
   state.successor = by.state.id;
-  if (end !== undefined) state.endAt = now + end;
-  delete state.reauthAt;
+  if (end !== undefined) state.endAt = now + (contested ? Math.max(2 * end, CONTESTED) : end);
   delete state.probe;
   moveChildren(session, by);
   by.state.queue.push(...state.queue);
@@ -86,19 +92,17 @@ function endOf(session: Session, by: Session): Millis | undefined {
   return clear ? (by.state.original ? LEAVE : LEFT) : undefined;
 }
 
-/** The peer has deleted an SA that took another's place, and the other still stands: the two sides saw it differently. */
-export function restore(session: Session): void {
+/**
+ * The peer has deleted an SA that took another's place, or never had it, and the other still stands: the two sides saw it
+ * differently.
+ */
+export function restore(session: Session, now: Millis): void {
   const elder = elders(session).findLast(({ state }) => state.phase === 'rekeyed');
-  if (!elder) return;
+  if (!elder || session.state.phase !== 'established') return;
   elder.state.phase = 'established';
   delete elder.state.successor;
   delete elder.state.endAt;
-  moveChildren(session, elder);
-  elder.state.queue.push(...session.state.queue);
-  session.state.queue = [];
-  session.state.phase = 'rekeyed';
-  session.state.successor = elder.state.id;
-  session.event({ kind: 'session-rekeyed', session: session.state.id, conn: session.state.conn, by: elder.state.id });
+  succeed(session, now, elder, false);
 }
 
 /** Who has taken an SA's place: what an exchange on the old one makes belongs there. */
@@ -119,8 +123,9 @@ export function elders(session: Session): Session[] {
 export function reauthenticate(session: Session, now: Millis): void {
   const { state, conn, world } = session;
   const begun = state.replacement === undefined ? undefined : world.session(state.replacement);
-  if (state.phase !== 'established' || begun) return;
+  if (state.phase !== 'established') return;
   state.reauthAt = now + AGAIN;
+  if (begun) return;
   const next = world.initiate(now, conn, state.local.ip, state.remote.ip, []);
   next.state.replaces = state.id;
   state.replacement = next.state.id;

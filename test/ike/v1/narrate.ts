@@ -90,6 +90,19 @@ export function settled(pair: Pair, children = 1): void {
   }
 }
 
+/** Nobody was told that something which stood was closed, or that something failed. */
+export function calm({ left, right }: Pair): void {
+  for (const { name, events } of [left, right]) {
+    const loud = events.filter(
+      (event) =>
+        event.kind === 'child-closed' ||
+        event.kind === 'child-failed' ||
+        (event.kind === 'session-closed' && event.established),
+    );
+    assert.deepEqual(loud, [], `${name} has nothing to complain of`);
+  }
+}
+
 /** Nothing is kept once all is closed. */
 export function closed({ pair, me }: Scene): void {
   for (const { state } of me.endpoint.sessions()) {
