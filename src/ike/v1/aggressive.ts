@@ -34,6 +34,7 @@ import {
 import { open } from './protect.ts';
 import { clear, phase1Exchange, sealed, send } from './send.ts';
 import type { Session } from './session.ts';
+import type { Phase1 } from './state.ts';
 import { agreed } from './unique.ts';
 import { NOTIFY } from './wire/constants.ts';
 import { parseChain } from './wire/message.ts';
@@ -123,16 +124,24 @@ export function sendAggressive3(session: Session, now: Millis): void {
 
 // --- responder -----------------------------------------------------------------------------------------------------------
 
+type Asked = Required<Pick<Phase1, 'publicI' | 'nonceI' | 'peerIdBody'>>;
+
+/** What message 1 must have, before anything is kept of it. */
+export function readAggressive1(chain: Chain): Asked {
+  return {
+    publicI: need(chain, 'KE').payload.data.slice(),
+    nonceI: need(chain, 'NONCE').payload.data.slice(),
+    peerIdBody: need(chain, 'ID').body.slice(),
+  };
+}
+
 /** The doorman has chosen the connection by the name in message 1. */
-export function onAggressive1(session: Session, now: Millis, chain: Chain): void {
+export function onAggressive1(session: Session, now: Millis, asked: Asked): void {
   const { world } = session;
-  const phase1 = phase1Of(session);
-  phase1.publicI = need(chain, 'KE').payload.data.slice();
-  phase1.nonceI = need(chain, 'NONCE').payload.data.slice();
-  phase1.peerIdBody = need(chain, 'ID').body.slice();
+  Object.assign(phase1Of(session), asked);
   session.await('shared');
   const job = session.work(now);
-  world.effect({ type: 'agree', job, group: phase1.group, pair: undefined, theirs: phase1.publicI });
+  world.effect({ type: 'agree', job, group: phase1Of(session).group, pair: undefined, theirs: asked.publicI });
 }
 
 export function sendAggressive2(session: Session, now: Millis, pair: KeyPair, { read }: Pick<Chosen, 'read'>): void {

@@ -35,7 +35,8 @@ const MOST_CHILDREN = 256;
 
 interface First {
   readonly id: number;
-  readonly chain: Chain;
+  readonly nonce: Uint8Array;
+  readonly publicI: Uint8Array | undefined;
   readonly iv: Uint8Array;
   readonly heard: Uint8Array;
 }
@@ -56,12 +57,17 @@ interface Choice {
   readonly fit: number;
 }
 
-export function answerQuick1(session: Session, now: Millis, first: First): void {
+interface Arrival extends Pick<First, 'id' | 'iv' | 'heard'> {
+  readonly chain: Chain;
+}
+
+export function answerQuick1(session: Session, now: Millis, { chain, ...arrival }: Arrival): void {
   const { state, world } = session;
-  const { chain } = first;
   const unfinished = state.quicks.filter(({ awaits }) => awaits !== 'done').length;
   if (unfinished >= MOST_UNFINISHED || state.children.length >= MOST_CHILDREN) return world.count('too-many-children');
   const { proposals } = need(chain, 'SA').payload;
+  const nonce = need(chain, 'NONCE').payload.data.slice();
+  const first: First = { ...arrival, nonce, publicI: find(chain, 'KE')?.payload.data.slice() };
   const reads = readQuick(proposals);
   const [spi = new Uint8Array(0)] = proposals.map((proposal) => proposal.spi);
   const refusal = (kind: number, child: string, reason: Reason) => {
@@ -192,7 +198,7 @@ function noSelectors({ conn, state }: Session, { local, remote }: Wish): Reason 
 function accept(session: Session, now: Millis, first: First, choice: Choice, { read, selection }: Taken): void {
   const { state, world } = session;
   const { config, mode, localTs, remoteTs } = choice;
-  const { chain, id, iv, heard } = first;
+  const { id, iv, heard, nonce, publicI } = first;
   const want: Want = { child: config.name, localTs, remoteTs };
   const ours = lifeOfChild(config.lifetime);
   const life = shorter(ours, read.life);
@@ -208,7 +214,7 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
     heard,
     spi: world.takeSpi(),
     group: suite.ke,
-    nonceI: need(chain, 'NONCE').payload.data.slice(),
+    nonceI: nonce,
     nonceR: world.random(32),
     answer: {
       suite,
@@ -225,15 +231,14 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
     state.quicks.push(quick);
     return sendQuick2(session, now, quick, config, undefined, undefined);
   }
-  const ke = find(chain, 'KE');
-  if (!ke) {
+  if (!publicI) {
     world.freeSpi(quick.spi);
     return refuseFirst(session, now, NOTIFY.INVALID_KEY_INFORMATION, read.proposal.protocol, read.proposal.spi);
   }
   state.quicks.push(quick);
   quick.job = session.job(now);
   const job = { session: state.id, serial: quick.job.serial };
-  world.effect({ type: 'agree', job, group: suite.ke, pair: undefined, theirs: ke.payload.data.slice() });
+  world.effect({ type: 'agree', job, group: suite.ke, pair: undefined, theirs: publicI });
 }
 
 /** The shared secret of a quick mode with PFS is there. */

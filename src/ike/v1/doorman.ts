@@ -7,7 +7,7 @@ import { namedConnections, offeringConnections } from '../match.ts';
 import type { Reason } from '../reason.ts';
 import { reasonAuth } from '../why.ts';
 import type { Identity } from '../wire/payload.ts';
-import { onAggressive1 } from './aggressive.ts';
+import { onAggressive1, readAggressive1 } from './aggressive.ts';
 import { identityOf } from './id.ts';
 import { sendMain2 } from './main.ts';
 import { learnNat } from './natt.ts';
@@ -117,6 +117,7 @@ export class Doorman {
     const { message, chain, datagram, from, to } = guest;
     const world = this.#world;
     const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
+    const asked = aggressive ? readAggressive1(chain) : undefined;
     if (this.#halfOpen.size >= MOST) this.#evict(now);
     const sa = find(chain, 'SA');
     const state: SessionState = {
@@ -145,11 +146,11 @@ export class Doorman {
     this.#remember(session, { source, key: keyOf(guest) });
     session.event({ kind: 'session-started', session: state.id, conn: conn.name, initiator: false });
     learnVendors(session, chain);
-    if (!aggressive) return sendMain2(session, now, answerOf(chosen.read));
+    if (!asked) return sendMain2(session, now, answerOf(chosen.read));
     const id = all(chain, 'ID').map(({ payload }) => identityOf(payload.id))[0];
     if (id) state.remoteId = id;
     learnNat(session, chain, from, to);
-    onAggressive1(session, now, chain);
+    onAggressive1(session, now, asked);
   }
 
   /** Those that wait for message 3 have shown nothing yet; whoever has is left alone. */

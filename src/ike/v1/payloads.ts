@@ -40,6 +40,12 @@ export function need<T extends Tag>(chain: Chain, tag: T): Found<T> {
   return found;
 }
 
+/** Of a message that has proven itself: undefined where it is missing or doubled, and no better one will come. */
+export function only<T extends Tag>(chain: Chain, tag: T): Found<T> | undefined {
+  const [found, second] = all(chain, tag);
+  return second ? undefined : found;
+}
+
 /** All but the HASH, which covers them. RFC 2409 has it first; some devices put a notify before it. */
 export function hashed({ payloads, raw }: Chain): Uint8Array {
   return concat(...raw.filter((_, i) => payloads[i]?.tag !== 'HASH'));

@@ -24,7 +24,7 @@ import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
 import { agreedLifetime, lifeOfChild, responderLife, shorter } from './lifetime.ts';
 import { peerMoved } from './move.ts';
 import { encapsulation, originalAddresses } from './natt.ts';
-import { all, find, hashed, need, numberBytes } from './payloads.ts';
+import { all, find, hashed, need, numberBytes, only } from './payloads.ts';
 import { keysOf, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { quickProposals, readQuick } from './quickproposal.ts';
@@ -298,7 +298,11 @@ function onQuick2(session: Session, now: Millis, quick: Quick, chain: Chain): vo
 
 /** What the peer took of what we offered; why that will not do. */
 function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefined {
-  const reads = readQuick(need(chain, 'SA').payload.proposals);
+  const [sa, nonce] = [only(chain, 'SA'), only(chain, 'NONCE')];
+  if (!sa || !nonce || all(chain, 'KE').length > 1) {
+    return { code: 'peer-error', text: 'the peer answers with payloads that are missing or doubled', by: 'peer' };
+  }
+  const reads = readQuick(sa.payload.proposals);
   const [read] = reads;
   const ours = readQuick(quick.proposals ?? []).map(({ as }) => as);
   const offered = ours.map((proposal) => ({ text: '', transforms: proposal.transforms }));
@@ -312,8 +316,12 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
   if (group !== quick.group || (group !== KE.NONE && !find(chain, 'KE'))) {
     return { code: 'wrong-group', text: 'the peer answers with another group than was offered', by: 'peer' };
   }
-  const [local, remote] = all(chain, 'ID').map(({ payload }) => selectorOf(payload.id));
-  if (local && remote) {
+  const ids = all(chain, 'ID').map(({ payload }) => selectorOf(payload.id));
+  if (ids.length > 0) {
+    const [local, remote] = ids;
+    if (!local || !remote || ids.length > 2) {
+      return { code: 'ts-mismatch', text: 'the peer answers with identities that are no selectors', by: 'peer' };
+    }
     const { localTs, remoteTs } = quick.want;
     if (!within([local], [localTs]) || !within([remote], [remoteTs])) {
       const theirs = { local: [local], remote: [remote] };
@@ -321,7 +329,7 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
     }
     Object.assign(quick, { want: { ...quick.want, localTs: local, remoteTs: remote } });
   }
-  quick.nonceR = need(chain, 'NONCE').payload.data.slice();
+  quick.nonceR = nonce.payload.data.slice();
   const life = shorter(shorter(lifeOfChild(config.lifetime), read.life), responderLife(chain));
   quick.answer = { suite: selection.suite, spi, life, chosen: { ...read.proposal, transforms: [read.transform] } };
   return undefined;
