@@ -28,9 +28,12 @@ export function lone1(over: Partial<Connection> = {}, options: Partial<SideOptio
 }
 
 /** The same as the initiator; its first message. */
-export function initiating(over: Partial<Connection> = {}): { readonly lone: Lone; readonly first: Uint8Array } {
+export function initiating(
+  over: Partial<Connection> = {},
+  options: Partial<SideOptions> = {},
+): { readonly lone: Lone; readonly first: Uint8Array } {
   const conn = gateway1(over);
-  const lone = new Lone({ connections: [conn] });
+  const lone = new Lone({ connections: [conn], ...options });
   lone.run(lone.endpoint.initiate(lone.now, conn, RIGHT_IP, LEFT_IP).effects);
   const [first] = lone.pass(0);
   assert.ok(first);

@@ -34,6 +34,7 @@ const LINES: readonly Line[] = [
   { id: 'B11', about: 'downgrade' },
   { id: 'B13', about: 'INITIAL_CONTACT' },
   { id: 'C1', about: 'comparison in constant time', also: ['test/structure/constant-time.test.ts'] },
+  { id: 'C3', about: 'authentication by RSA encryption' },
   { id: 'C6', about: 'public values', also: ['test/crypto/exchange.test.ts', 'test/crypto/wycheproof.test.ts'] },
   { id: 'C7', about: 'IVs and sequence numbers', also: ['test/esp/limits.test.ts'] },
   { id: 'C8', about: 'limits of an SA', also: ['test/esp/limits.test.ts'] },

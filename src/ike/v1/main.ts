@@ -3,6 +3,7 @@
 
 import { WireError } from '../../bytes/error.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
+import { equalSecret } from '../../crypto/compare.ts';
 import type { KeyPair } from '../../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import { matchesIdentity } from '../identity.ts';
@@ -147,14 +148,17 @@ export function onMain6(session: Session, now: Millis, first: number, ciphertext
   if (!opened || !chain) return world.count('bad-length');
   const { payload, body } = need(chain, 'ID');
   const id = identityOf(payload.id);
-  if (!id || !proves(session, keysOf(session), body, need(chain, 'HASH').payload.data)) {
+  const said = need(chain, 'HASH').payload.data;
+  if (!id || !proves(session, keysOf(session), body, said)) {
     // Whoever can send this knows the key of the cipher, or guesses: what follows is from the peer itself, or nothing.
     return world.count('bad-hash');
   }
-  // The same key must be for this pair by name, too: the key of another peer does not vouch for it.
-  if (!matchesIdentity(conn.remoteId, id) || !secretFor(session, conn, id)) {
+  // The same secret must be for this pair by name, too: that of another peer does not vouch for it.
+  const known = matchesIdentity(conn.remoteId, id);
+  const key = secretFor(session, conn, id);
+  if (!known || !key || !proves(session, derive(session, key.secret.reveal()), body, said)) {
     session.tell(now, NOTIFY.INVALID_ID_INFORMATION);
-    return session.over(now, authReason(session, 'unknown-id', 'us', id));
+    return session.over(now, authReason(session, known ? 'no-psk' : 'unknown-id', 'us', id));
   }
   state.iv = opened.iv;
   state.remoteId = id;
@@ -224,7 +228,7 @@ export function onMain5(
   keyed(session, keys);
   state.iv = iv;
   const possible = connectionsFor(session, id, phase1Of(session).proposals ?? []);
-  const conn = possible.find((one) => Object.is(secretFor(session, one, id), key));
+  const conn = possible.find((one) => sameSecret(secretFor(session, one, id), key));
   if (!conn) {
     session.tell(now, NOTIFY.INVALID_ID_INFORMATION);
     return session.over(now, authReason(session, possible.length > 0 ? 'no-psk' : 'unknown-id', 'us', id));
@@ -241,6 +245,11 @@ export function onMain5(
   state.iv = next;
   state.sent = send(session, now, bytes, false);
   finish(session, now, chain, offeredLife(session));
+}
+
+/** A secret may stand in several lines, each for somebody else. */
+function sameSecret(one: SharedKey | undefined, other: SharedKey): boolean {
+  return one !== undefined && equalSecret(one.secret.reveal(), other.secret.reveal());
 }
 
 /** By address and by expected name first; then whatever else may be this peer's (FEATURES §0.13). */
