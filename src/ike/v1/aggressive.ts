@@ -8,9 +8,9 @@ import { matchesIdentity } from '../identity.ts';
 import { groupsOf } from '../select.ts';
 import { identityOf } from './id.ts';
 import { ikeOffers, ikeProposals, readIke } from './ikeproposal.ts';
-import { initialContact, ivOf, offeredLife } from './main.ts';
+import { initialContact, ivOf, offeredLife, MOST_DOUBTS } from './main.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
-import { need, notifies } from './payloads.ts';
+import { need, notifies, only, readable } from './payloads.ts';
 import {
   answerOf,
   authReason,
@@ -37,7 +37,6 @@ import type { Session } from './session.ts';
 import type { Phase1 } from './state.ts';
 import { agreed } from './unique.ts';
 import { NOTIFY } from './wire/constants.ts';
-import { parseChain } from './wire/message.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 
 // --- initiator -----------------------------------------------------------------------------------------------------------
@@ -182,10 +181,14 @@ export function onAggressive3(
   const opened = message.chain
     ? undefined
     : open(suiteOf(session), keysOf(session).cipherKey, ivOf(session), message.body);
-  const chain = message.chain ?? (opened && parseChain(message.first, opened.plain, { padded: true }));
-  const { peerIdBody } = phase1Of(session);
-  if (!chain || !peerIdBody) return world.count('bad-length');
-  if (!proves(session, keysOf(session), peerIdBody, need(chain, 'HASH').payload.data)) {
+  const chain = message.chain ?? (opened && readable(message.first, opened.plain));
+  const phase1 = phase1Of(session);
+  const { peerIdBody } = phase1;
+  if (!peerIdBody) throw new Error('message 3 before message 1');
+  const said = chain && only(chain, 'HASH');
+  if (phase1.doubts >= MOST_DOUBTS) return world.count('bad-hash');
+  if (!chain || !said || !proves(session, keysOf(session), peerIdBody, said.payload.data)) {
+    phase1.doubts++;
     world.count('bad-hash');
     if (state.reason) return;
     state.reason = authReason(session, 'auth-failed', 'us', state.remoteId, secretFor(session, conn, state.remoteId));
@@ -198,7 +201,8 @@ export function onAggressive3(
   state.remote = from;
   delete state.sent;
   delete state.reason;
-  const contact = notifies(chain, NOTIFY.INITIAL_CONTACT).length > 0;
+  // In the clear anybody on the way may have put it there.
+  const contact = opened !== undefined && notifies(chain, NOTIFY.INITIAL_CONTACT).length > 0;
   established(session, now, offeredLife(session));
   agreed(session, now, contact);
 }

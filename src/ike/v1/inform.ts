@@ -12,11 +12,11 @@ import type { ChildState } from '../state.ts';
 import { protocolId } from '../wire/constants.ts';
 import { dismissed } from './children.ts';
 import { exchangeIv, messageHash } from './keymat.ts';
-import { all, errorNotify, hashed, notify, numberBytes, readNumber } from './payloads.ts';
+import { all, errorNotify, hashed, notify, numberBytes, readable, readNumber } from './payloads.ts';
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { heard, quickRefused, readable } from './quick.ts';
-import { freshId, sealed, send, transmit } from './send.ts';
+import { freshId, sealed, send, transmit, spendId } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
 import { restore } from './unique.ts';
@@ -25,8 +25,6 @@ import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/co
 import { encodeChain, encodeMessage, type Message } from './wire/message.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 
-/** Of the ids that the peer has used. */
-const MOST_IDS = 512;
 /** SPIs in one Delete: old devices have small buffers. */
 const MOST_SPIS = 16;
 /** Signs that the peer cannot read message 5, before it is given up. */
@@ -125,7 +123,7 @@ export function receiveInform(
   const { state, world } = session;
   if (message.chain) return unprotected(session, now, message.chain, from);
   const { messageId, nextPayload } = message.header;
-  if (messageId === 0 || state.usedIds.includes(messageId)) return world.count('message-id');
+  if (messageId === 0 || state.usedIds.has(messageId)) return world.count('message-id');
   if (!state.keys || !state.iv) return world.count('not-ready');
   const suite = suiteOf(session);
   const id = numberBytes(messageId);
@@ -134,11 +132,10 @@ export function receiveInform(
   const [said] = chain ? all(chain, 'HASH') : [];
   const want = chain && messageHash(suite, keysOf(session), id, hashed(chain));
   if (!chain || !said || !want || !equalSecret(said.payload.data, want)) {
-    world.count(chain ? 'bad-hash' : 'unreadable');
+    world.count('bad-hash');
     return doubt(session, now, from, undefined);
   }
-  state.usedIds.push(messageId);
-  if (state.usedIds.length > MOST_IDS) state.usedIds.shift();
+  if (!spendId(session, messageId)) return;
   if (state.phase === 'established' || state.phase === 'rekeyed') heard(session, now, from);
   else if (state.awaits !== 'main-6') return world.count('not-ready');
   for (const payload of chain.payloads) {

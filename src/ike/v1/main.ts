@@ -14,7 +14,7 @@ import { ikeProposals, readIke } from './ikeproposal.ts';
 import { blockSize, firstIv, type Keys } from './keymat.ts';
 import { responderLife } from './lifetime.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
-import { find, need, notifies, notify } from './payloads.ts';
+import { find, need, notifies, notify, only, readable } from './payloads.ts';
 import {
   authReason,
   chooseIke,
@@ -47,8 +47,8 @@ import type { Chain, Payload, Proposal } from './wire/payload.ts';
 /** So many secrets are tried where a peer may have any address; more would be work for strangers. */
 const MOST_SECRETS = 64;
 
-/** Messages 5 that cannot be read before no more are tried: each costs a key for each secret. */
-const MOST_DOUBTS = 8;
+/** Messages 5 that cannot be read before no more are tried: each costs a key for each secret, or is a guess at it. */
+export const MOST_DOUBTS = 8;
 
 // --- initiator -----------------------------------------------------------------------------------------------------------
 
@@ -144,19 +144,17 @@ export function ivOf({ state }: Session): Uint8Array {
 export function onMain6(session: Session, now: Millis, first: number, ciphertext: Uint8Array): void {
   const { state, conn, world } = session;
   const opened = open(suiteOf(session), keysOf(session).cipherKey, ivOf(session), ciphertext);
-  const chain = opened && parseChain(first, opened.plain, { padded: true });
-  if (!opened || !chain) return world.count('bad-length');
-  const { payload, body } = need(chain, 'ID');
-  const id = identityOf(payload.id);
-  const said = need(chain, 'HASH').payload.data;
-  if (!id || !proves(session, keysOf(session), body, said)) {
+  const chain = opened && readable(first, opened.plain);
+  const [named, hash] = chain ? [only(chain, 'ID'), only(chain, 'HASH')] : [];
+  const id = named && identityOf(named.payload.id);
+  if (!opened || !chain || !id || !hash || !proves(session, keysOf(session), named.body, hash.payload.data)) {
     // Whoever can send this knows the key of the cipher, or guesses: what follows is from the peer itself, or nothing.
     return world.count('bad-hash');
   }
   // The same secret must be for this pair by name, too: that of another peer does not vouch for it.
   const known = matchesIdentity(conn.remoteId, id);
   const key = secretFor(session, conn, id);
-  if (!known || !key || !proves(session, derive(session, key.secret.reveal()), body, said)) {
+  if (!known || !key || !proves(session, derive(session, key.secret.reveal()), named.body, hash.payload.data)) {
     session.tell(now, NOTIFY.INVALID_ID_INFORMATION);
     return session.over(now, authReason(session, known ? 'no-psk' : 'unknown-id', 'us', id));
   }

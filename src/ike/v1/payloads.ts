@@ -3,6 +3,7 @@
 import { concat } from '../../bytes/bytes.ts';
 import { WireError } from '../../bytes/error.ts';
 import { isErrorNotify } from './wire/constants.ts';
+import { parseChain } from './wire/message.ts';
 import type { Chain, Payload, Tag } from './wire/payload.ts';
 
 type Member<P, T> = P extends { readonly tag: infer U } ? (T extends U ? P : never) : never;
@@ -44,6 +45,16 @@ export function need<T extends Tag>(chain: Chain, tag: T): Found<T> {
 export function only<T extends Tag>(chain: Chain, tag: T): Found<T> | undefined {
   const [found, second] = all(chain, tag);
   return second ? undefined : found;
+}
+
+/** What was decrypted with the wrong key or IV looks like nothing. */
+export function readable(first: number, plain: Uint8Array): Chain | undefined {
+  try {
+    return parseChain(first, plain, { padded: true });
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
+  }
 }
 
 /** All but the HASH, which covers them. RFC 2409 has it first; some devices put a notify before it. */

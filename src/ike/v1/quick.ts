@@ -2,7 +2,6 @@
 // are answered is in `answer.ts`.
 
 import { same } from '../../bytes/bytes.ts';
-import { WireError } from '../../bytes/error.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
 import { KE } from '../../crypto/ids.ts';
@@ -24,24 +23,22 @@ import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
 import { agreedLifetime, lifeOfChild, responderLife, shorter } from './lifetime.ts';
 import { peerMoved } from './move.ts';
 import { encapsulation, originalAddresses } from './natt.ts';
-import { all, find, hashed, need, numberBytes, only } from './payloads.ts';
+import { all, find, hashed, need, numberBytes, only, readable } from './payloads.ts';
 import { keysOf, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { quickProposals, readQuick } from './quickproposal.ts';
-import { comesBack, digest, freshId, sealed, send, transmit } from './send.ts';
+import { comesBack, digest, freshId, sealed, send, transmit, spendId } from './send.ts';
 import type { Session } from './session.ts';
 import { outstanding, type Quick, type Want } from './state.ts';
 import { elders, heir } from './unique.ts';
 import { EXCHANGE, NOTIFY } from './wire/constants.ts';
-import { encodeChain, type Message, parseChain } from './wire/message.ts';
+import { encodeChain, type Message } from './wire/message.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 
 /** A finished quick mode still answers a repeated message for this long; an unfinished one is given up. */
 export const KEEP: Millis = 60_000;
 /** Some install their SAs only when they have our last message, and a packet may overtake that. */
 const SWITCH: Millis = 1000;
-/** Of the ids that the peer has used: an old message is not taken for a new one. */
-const MOST_IDS = 512;
 /** Before a renewal that was refused is tried again. */
 const RETRY: Millis = 10_000;
 
@@ -195,10 +192,10 @@ export function receiveQuick(
     if (quick.sent) transmit(session, quick.sent.datagrams, state.local, state.remote);
     return;
   }
-  if (!quick && state.usedIds.includes(id)) return world.count('message-id');
+  if (!quick && state.usedIds.has(id)) return world.count('message-id');
   const opened = open(suiteOf(session), keysOf(session).cipherKey, quick?.iv ?? firstIvOf(session, id), message.body);
   const chain = opened && readable(message.header.nextPayload, opened.plain);
-  if (!opened || !chain) return world.count('unreadable');
+  if (!opened || !chain) return world.count('bad-hash');
   const arrival: Arrival = { chain, iv: opened.iv, seen };
   if (!quick) return firstOfPeer(session, now, id, arrival, from);
   step(session, now, quick, arrival, from);
@@ -210,16 +207,6 @@ interface Arrival {
   readonly seen: Uint8Array;
 }
 
-/** What was decrypted with the wrong key or IV looks like nothing. */
-export function readable(first: number, plain: Uint8Array): Chain | undefined {
-  try {
-    return parseChain(first, plain, { padded: true });
-  } catch (error) {
-    if (error instanceof WireError) return undefined;
-    throw error;
-  }
-}
-
 function firstOfPeer(
   session: Session,
   now: Millis,
@@ -227,11 +214,10 @@ function firstOfPeer(
   { chain, iv, seen }: Arrival,
   from: SocketAddress,
 ): void {
-  const { state, world } = session;
+  const { world } = session;
   if (!genuine(session, id, [], chain)) return world.count('bad-hash');
+  if (!spendId(session, id)) return;
   heard(session, now, from);
-  state.usedIds.push(id);
-  if (state.usedIds.length > MOST_IDS) state.usedIds.shift();
   answerQuick1(session, now, { id, chain, iv, heard: seen });
 }
 
@@ -250,7 +236,7 @@ function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: 
         quick.nonceI,
         quick.nonceR,
       );
-      const said = find(chain, 'HASH');
+      const said = only(chain, 'HASH');
       if (!said || !equalSecret(said.payload.data, want)) return world.count('bad-hash');
       break;
     }

@@ -117,12 +117,36 @@ function cut(session: Session, bytes: Uint8Array): readonly Uint8Array[] {
 }
 
 /** A message id that was not used before (RFC 2409 §5.5: random, and never zero). */
-export function freshId({ state, world }: Session): number {
+export function freshId(session: Session): number {
+  const { state, world } = session;
   for (;;) {
     const [a = 0, b = 0, c = 0, d = 0] = world.random(4);
     const id = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-    if (id !== 0 && !state.usedIds.includes(id) && !state.quicks.some((quick) => quick.id === id)) return id;
+    if (id === 0 || state.usedIds.has(id)) continue;
+    remember(session, id);
+    return id;
   }
+}
+
+/** So many are remembered, all of them: with one forgotten its message could be said again, by anybody. */
+const MOST_IDS = 16_384;
+/** With so many it is time for another SA. */
+const MANY_IDS = (MOST_IDS / 4) * 3;
+
+/** The peer has begun an exchange with this id, and has proven that it did. False when there can be no more. */
+export function spendId(session: Session, id: number): boolean {
+  const { state, world } = session;
+  if (state.usedIds.size >= MOST_IDS) {
+    world.count('message-ids-spent');
+    return false;
+  }
+  remember(session, id);
+  return true;
+}
+
+function remember({ state }: Session, id: number): void {
+  state.usedIds.add(id);
+  if (state.usedIds.size === MANY_IDS && state.phase === 'established') state.reauthAt = 0;
 }
 
 /** Of a whole datagram, to know it when it comes again. */

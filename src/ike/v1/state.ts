@@ -146,8 +146,8 @@ export interface SessionState extends BaseState {
   heard?: Uint8Array;
   quicks: Quick[];
   queue: Want[];
-  /** Message ids that were used, the newest last: the peer does not use one twice. */
-  usedIds: number[];
+  /** Message ids of both sides: one that was used is not used again, and ours do not come from the peer. */
+  readonly usedIds: Set<number>;
   /** Sequence number of our last R_U_THERE, and of the peer's. */
   dpdOut: number;
   dpdIn: number;
@@ -165,7 +165,7 @@ export function blank(id: SessionId, conn: string, now: Millis) {
     peerFragments: false,
     quicks: [],
     queue: [],
-    usedIds: [],
+    usedIds: new Set<number>(),
     dpdOut: 0,
     dpdIn: 0,
     fragmentId: 0,
