@@ -3,7 +3,10 @@
 // anybody may be the peer.
 
 import type { Millis } from './connection.ts';
-import type { Reassembly, SessionState } from './v2/state.ts';
+import type { SessionState as State1 } from './v1/state.ts';
+import type { Reassembly, SessionState as State2 } from './v2/state.ts';
+
+type SessionState = State1 | State2;
 
 export const MAX_FRAGMENTS = 64;
 export const MAX_BYTES = 65_536;
@@ -86,12 +89,21 @@ export class Unfinished {
       if (this.#bytes <= (MAX_TOTAL / 4) * 3) return;
       this.#bytes -= bytesOf(state);
       this.#states.delete(state);
-      delete state.requestParts;
-      delete state.responseParts;
+      drop(state);
     }
   }
 }
 
-function bytesOf({ requestParts, responseParts }: SessionState): number {
-  return (requestParts?.bytes ?? 0) + (responseParts?.bytes ?? 0);
+function bytesOf(state: SessionState): number {
+  if (state.version === 1) return state.fragments?.bytes ?? 0;
+  return (state.requestParts?.bytes ?? 0) + (state.responseParts?.bytes ?? 0);
+}
+
+function drop(state: SessionState): void {
+  if (state.version === 1) {
+    delete state.fragments;
+  } else {
+    delete state.requestParts;
+    delete state.responseParts;
+  }
 }

@@ -32,6 +32,8 @@ import type { Chain, Payload } from './wire/payload.ts';
 const UNFINISHED: Millis = 30_000;
 const MOST_UNFINISHED = 64;
 const MOST_CHILDREN = 256;
+/** Finished ones that still answer repetitions. */
+const MOST_FINISHED = 64;
 
 interface First {
   readonly id: number;
@@ -65,6 +67,10 @@ export function answerQuick1(session: Session, now: Millis, { chain, ...arrival 
   const { state, world } = session;
   const unfinished = state.quicks.filter(({ awaits }) => awaits !== 'done').length;
   if (unfinished >= MOST_UNFINISHED || state.children.length >= MOST_CHILDREN) return world.count('too-many-children');
+  if (state.quicks.length - unfinished > MOST_FINISHED) {
+    const oldest = state.quicks.findIndex(({ awaits }) => awaits === 'done');
+    state.quicks = state.quicks.toSpliced(oldest, 1);
+  }
   const { proposals } = need(chain, 'SA').payload;
   const nonce = need(chain, 'NONCE').payload.data.slice();
   const first: First = { ...arrival, nonce, publicI: find(chain, 'KE')?.payload.data.slice() };

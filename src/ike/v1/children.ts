@@ -195,10 +195,11 @@ export function deleteChild(session: Session, now: Millis, child: ChildState, re
 
 /** Takes it out; whoever was told that it serves is told that it does not. */
 export function end(session: Session, now: Millis, child: ChildState, reason: Reason): void {
-  // Its successor only waited for the peer to be ready.
-  const found = waiting(session, (quick) => quick.before === child.id && quick.child !== child.id);
+  // Its successor only waited for the peer to be ready; but of one that never served nothing can be told.
+  const served = completed(session, child);
+  const found = served ? waiting(session, (quick) => quick.before === child.id && quick.child !== child.id) : undefined;
   if (found) complete(found.session, now, found.quick);
-  const quiet = child.successor !== undefined || !completed(session, child);
+  const quiet = child.successor !== undefined || !served;
   discard(session, child);
   if (!quiet) childClosed(session, child, reason);
 }

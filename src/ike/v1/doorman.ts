@@ -26,6 +26,8 @@ const MOST_SOURCE = 5;
 /** In all. Whoever comes then takes the place of the one that has waited longest. */
 const MOST = 2048;
 const HALF_OPEN_TIME: Millis = 30_000;
+/** Of a first message: much of it is kept, and anybody may have sent it. Twenty transforms and vendor ids have a tenth. */
+const LONGEST = 8192;
 
 interface Guest {
   readonly message: Message;
@@ -52,18 +54,17 @@ export class Doorman {
   }
 
   get size(): number {
-    this.#sweep();
     return this.#halfOpen.size;
   }
 
   greet(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const { chain } = message;
     if (!chain) return;
+    if (datagram.length > LONGEST) return this.#world.count('too-long');
     const guest = { message, chain, datagram, from, to };
     const known = this.#byKey.get(keyOf(guest));
     if (known?.state.phase1) return this.#again(known, guest);
     const { proposals } = need(chain, 'SA').payload;
-    this.#sweep();
     const source = prefixOf(from.ip);
     if ((this.#bySource.get(source) ?? 0) >= MOST_SOURCE) return this.#world.count('half-open-limit');
     const match = this.#match(guest, proposals);
@@ -118,7 +119,7 @@ export class Doorman {
     const world = this.#world;
     const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
     const asked = aggressive ? readAggressive1(chain) : undefined;
-    if (this.#halfOpen.size >= MOST) this.#evict(now);
+    if (this.#halfOpen.size >= MOST && !this.#evict(now)) return world.count('half-open-limit');
     const sa = find(chain, 'SA');
     const state: SessionState = {
       ...blank(world.sessionId(), conn.name, now),
@@ -153,12 +154,15 @@ export class Doorman {
     onAggressive1(session, now, asked);
   }
 
-  /** Those that wait for message 3 have shown nothing yet; whoever has is left alone. */
-  #evict(now: Millis): void {
-    const reason: Reason = { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' };
-    const oldest = [...this.#halfOpen.keys()].find(({ state }) => state.phase === 'init');
-    this.#world.count('half-open-evicted');
-    if (oldest) oldest.over(now, reason);
+  /** Makes room for one more. Before message 3 nobody has shown that the address is its own; whoever has is left alone. */
+  #evict(now: Millis): boolean {
+    for (const session of this.#halfOpen.keys()) {
+      if (session.state.awaits !== 'main-3' && !session.state.aggressive) continue;
+      this.#world.count('half-open-evicted');
+      session.over(now, { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' });
+      return true;
+    }
+    return false;
   }
 
   #remember(session: Session, place: Place): void {
@@ -167,14 +171,7 @@ export class Doorman {
     this.#byKey.set(place.key, session);
   }
 
-  /** SAs that have become established count no longer. */
-  #sweep(): void {
-    for (const session of this.#halfOpen.keys()) {
-      const { phase } = session.state;
-      if (phase !== 'init' && phase !== 'auth') this.forget(session);
-    }
-  }
-
+  /** It is established, or over. */
   forget(session: Session): void {
     const place = this.#halfOpen.get(session);
     if (!place) return;

@@ -1,22 +1,21 @@
 // Cisco's fragments put together again: of a whole message, before anything of it is decrypted. Nothing proves whose they
 // are, so they are few, small and short-lived.
 
+import { same } from '../../bytes/bytes.ts';
 import type { Millis } from '../connection.ts';
+import { LIFETIME, MAX_BYTES, MAX_FRAGMENTS } from '../fragment.ts';
 import type { Session } from './session.ts';
 import type { Fragments } from './state.ts';
 import { type Message, parseMessage } from './wire/message.ts';
-import type { Payload } from './wire/payload.ts';
+import type { Header, Payload } from './wire/payload.ts';
 
 type Fragment = Extract<Payload, { tag: 'FRAG' }>;
-
-export const MAX_FRAGMENTS = 64;
-export const MAX_BYTES = 65_536;
-const LIFETIME: Millis = 30_000;
 
 /** The message, once its last missing part is there. */
 export function whole(
   { state, conn, world }: Session,
   now: Millis,
+  { spiI, spiR }: Header,
   fragment: Fragment,
 ): { readonly message: Message; readonly datagram: Uint8Array } | undefined {
   if (conn.fragmentation === 'no') return void world.count('fragment-refused');
@@ -26,7 +25,8 @@ export function whole(
   const usable = old && old.id === id && now - old.startedAt < LIFETIME;
   const set: Fragments = usable ? old : { id, startedAt: now, bytes: 0, parts: new Map() };
   state.fragments = set;
-  if (set.parts.has(number) || (set.last !== undefined && (last || number > set.last))) {
+  const beyond = set.last !== undefined && (last || number > set.last);
+  if (set.parts.has(number) || beyond || (last && [...set.parts.keys()].some((other) => other > number))) {
     return void world.count('bad-fragment');
   }
   if (set.bytes + data.length > MAX_BYTES) {
@@ -35,13 +35,15 @@ export function whole(
   }
   set.parts.set(number, data.slice());
   set.bytes += data.length;
+  world.unfinished.add(state, data.length);
   if (last) set.last = number;
   if (set.last === undefined || set.parts.size < set.last) return undefined;
   delete state.fragments;
   const datagram = joined(set, set.last);
   const message = parseMessage(datagram);
-  // A fragment of fragments.
-  if (message.chain?.payloads[0]?.tag === 'FRAG') return void world.count('bad-fragment');
+  // A fragment of fragments, or of what belongs to another SA.
+  const own = same(message.header.spiI, spiI) && same(message.header.spiR, spiR);
+  if (!own || message.chain?.payloads[0]?.tag === 'FRAG') return void world.count('bad-fragment');
   return { message, datagram };
 }
 

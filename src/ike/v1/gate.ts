@@ -29,7 +29,7 @@ export class Gate {
       session: (id) => this.#session(id),
       all: () => this.#registry.all().filter((sa): sa is Session => sa instanceof Session),
       others: (session) => this.#others(session),
-      known: (session) => this.#parties.add(session),
+      known: (session) => this.#known(session),
       initiate: (now, conn, local, remote, children) => this.initiate(now, conn, local, remote, children),
       forget: (session) => this.#forget(session),
     };
@@ -118,6 +118,11 @@ export class Gate {
     this.#registry.add(session);
     if (state.remoteId && state.establishedAt !== undefined) this.#parties.add(session);
     return session;
+  }
+
+  #known(session: Session): void {
+    this.#parties.add(session);
+    this.#doorman.forget(session);
   }
 
   #forget(session: Session): void {

@@ -12,7 +12,7 @@ import type { ChildState } from '../state.ts';
 import { protocolId } from '../wire/constants.ts';
 import { dismissed } from './children.ts';
 import { exchangeIv, messageHash } from './keymat.ts';
-import { all, errorNotify, hashed, notify, numberBytes, readable, readNumber } from './payloads.ts';
+import { all, errorNotify, hashed, notifies, notify, numberBytes, readable, readNumber } from './payloads.ts';
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { heard, quickRefused, readable } from './quick.ts';
@@ -138,8 +138,11 @@ export function receiveInform(
   if (!spendId(session, messageId)) return;
   if (state.phase === 'established' || state.phase === 'rekeyed') heard(session, now, from);
   else if (state.awaits !== 'main-6') return world.count('not-ready');
+  // One question is answered once, however often the message repeats it.
+  const [there] = notifies(chain, NOTIFY.R_U_THERE);
   for (const payload of chain.payloads) {
     if (session.state.phase === 'closed') return;
+    if (payload.tag === 'N' && payload.kind === NOTIFY.R_U_THERE && payload !== there) continue;
     if (payload.tag === 'N') notified(session, now, payload);
     else if (payload.tag === 'D') deleted(session, now, payload);
   }

@@ -3,6 +3,7 @@
 
 import { lifeOfChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
+import { LIFETIME } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
 import { expireChildren } from './children.ts';
 import { probe } from './inform.ts';
@@ -32,6 +33,7 @@ export function deadline(session: Session): Millis | undefined {
     state.lifeAt,
     state.probe ? probeAt(session) : livenessAt(session),
     keepaliveAt(session),
+    fragmentsAt(session),
   ];
   let next = NEVER;
   for (const at of own) if (at !== undefined && at < next) next = at;
@@ -56,6 +58,7 @@ export function tick(session: Session, now: Millis): void {
   for (const quick of [...state.quicks]) {
     if (quickTick(session, now, quick) === 'silent') return dead(session, now, quick.begunAt);
   }
+  if (due(fragmentsAt(session), now)) delete state.fragments;
   if (due(state.reauthAt, now)) reauthenticate(session, now);
   expireChildren(session, now);
   if (state.probe && due(probeAt(session), now)) {
@@ -83,6 +86,11 @@ function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | unde
     delete quick.sent.nextAt;
   }
   return undefined;
+}
+
+/** Where a message never becomes whole. */
+function fragmentsAt({ state }: Session): Millis | undefined {
+  return state.fragments && state.fragments.startedAt + LIFETIME;
 }
 
 function due(at: Millis | undefined, now: Millis): boolean {

@@ -438,15 +438,16 @@ export function heard(session: Session, now: Millis, from: SocketAddress): void 
 
 export function quickFailed(session: Session, now: Millis, quick: Quick, reason: Reason): void {
   const { state, world } = session;
-  state.quicks = state.quicks.filter((other) => other !== quick);
-  quick.pair?.secret.fill(0);
   const { want, awaits, child } = quick;
-  if (awaits === 'done') return;
   const owner = heir(session);
   const made = child === undefined ? undefined : findChild(owner, child);
-  // The peer may have all of it, and only we its last message not.
-  if (made) deleteChild(owner, now, made, reason);
-  else world.freeSpi(quick.spi);
+  // Before it is taken out: a child that nobody has confirmed ends as such. The peer may have all of it, and only we its
+  // last message not.
+  if (made && awaits !== 'done') deleteChild(owner, now, made, reason);
+  state.quicks = state.quicks.filter((other) => other !== quick);
+  quick.pair?.secret.fill(0);
+  if (awaits === 'done') return;
+  if (!made) world.freeSpi(quick.spi);
   const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
   if (old?.stage === 'rekeying') {
     old.stage = 'installed';

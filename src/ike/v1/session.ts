@@ -93,14 +93,15 @@ export class Session implements IkeSa {
   // --- what comes in -----------------------------------------------------------------------------------------------------
 
   receive(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
-    const { state, world } = this;
+    const { state } = this;
     if (state.phase1) state.phase1.heard += datagram.length;
     const [part] = message.chain?.payloads ?? [];
-    if (part?.tag === 'FRAG') {
-      const joined = whole(this, now, part);
-      if (joined) this.receive(now, joined.message, joined.datagram, from, to);
-      return;
-    }
+    if (part?.tag !== 'FRAG') return this.#whole(now, message, datagram, from, to);
+    const joined = whole(this, now, message.header, part);
+    if (joined) this.#whole(now, joined.message, joined.datagram, from, to);
+  }
+
+  #whole(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     switch (message.header.exchange) {
       case EXCHANGE.IDENTITY_PROTECTION:
       case EXCHANGE.AGGRESSIVE:
@@ -111,7 +112,7 @@ export class Session implements IkeSa {
       case EXCHANGE.INFORMATIONAL:
         return receiveInform(this, now, message, datagram, from, to);
     }
-    world.count('unexpected-exchange');
+    this.world.count('unexpected-exchange');
   }
 
   #phase1(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {

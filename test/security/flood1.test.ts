@@ -1,0 +1,330 @@
+// SECURITY A13, C4 and D in IKEv1: floods of strangers, and of people who have proven their address or who they are. What
+// is kept is bounded, what is answered is bounded by what came, and a good peer gets in.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { EXCHANGE, NOTIFY, PAYLOAD, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
+import { parseMessage } from '../../src/ike/v1/wire/message.ts';
+import type { Payload } from '../../src/ike/v1/wire/payload.ts';
+import { id, psk } from '../support/connections.ts';
+import { seeded } from '../support/random.ts';
+import { assertCalm, establishedIn, initiating, keyed1, lone1, PEER, serves1, sessions1, up1 } from './guest1.ts';
+import { Peer1 } from './peer1.ts';
+import type { Lone } from './stranger.ts';
+
+function source(i: number): { ip: string; port: number } {
+  return { ip: `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`, port: 500 };
+}
+
+function length(datagrams: readonly Uint8Array[]): number {
+  return datagrams.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What half-open SAs keep of what strangers have sent. */
+function kept(lone: Lone): number {
+  return sessions1(lone).reduce((sum, { state: { phase1 } }) => {
+    const parts = [phase1?.saI, phase1?.publicI, phase1?.nonceI, phase1?.peerIdBody];
+    const attributes = phase1?.proposals?.flatMap(({ spi, transforms }) => [
+      spi,
+      ...transforms.flatMap((one) => one.attributes.map(({ value }) => value)),
+    ]);
+    return [...parts, ...(attributes ?? [])].reduce((all, part) => all + (part?.length ?? 0), sum);
+  }, 0);
+}
+
+for (const aggressive of [false, true]) {
+  const what = aggressive ? 'aggressive mode' : 'main mode';
+
+  test(`[D] 10 000 spoofed messages 1 of ${what} leave 2048 SAs at most, and a good peer gets in`, () => {
+    const lone = lone1({ aggressive });
+    for (let i = 0; i < 10_000; i++) {
+      const first = new Peer1(i, { aggressive }).first();
+      const answers = lone.receive(first, source(i));
+      assert.ok(length(answers) <= 3 * first.length, `${length(answers)} for ${first.length}`);
+      assert.ok(lone.endpoint.size <= 2048, `${lone.endpoint.size} sessions`);
+    }
+    assert.equal(serves1(lone), true);
+    assert.deepEqual(lone.pass(60_000), [], 'nothing is sent again by itself');
+    assert.equal(lone.endpoint.size, 1);
+    assert.equal(lone.endpoint.held.halfOpen, 0);
+    assertCalm(lone);
+  });
+
+  test(`[D] of messages 1 of ${what} as long as a datagram can be, little is kept`, () => {
+    const lone = lone1({ aggressive });
+    const long: Payload = { tag: 'VID', data: new Uint8Array(50_000) };
+    const life = { type: 12, value: new Uint8Array(50_000).fill(1), short: false };
+    for (let i = 0; i < 300; i++) {
+      const peer = new Peer1(i, { aggressive });
+      const change = (all: readonly Payload[]): Payload[] =>
+        all.map((payload): Payload => {
+          if (payload.tag !== 'SA' || i % 2 === 0) return payload;
+          const proposals = payload.proposals.map((proposal) => ({
+            ...proposal,
+            transforms: proposal.transforms.map((one) => ({ ...one, attributes: [...one.attributes, life] })),
+          }));
+          return { ...payload, proposals };
+        });
+      lone.receive(
+        peer.first((all) => [...change(all), ...(i % 2 === 0 ? [long] : [])]),
+        source(i),
+      );
+    }
+    assert.ok(kept(lone) < 300 * 8192, `${kept(lone)} bytes`);
+    assertCalm(lone);
+  });
+
+  test(`[D] one source, and one /64 of IPv6, has five half-open SAs of ${what} at most`, () => {
+    for (const address of [() => '198.51.100.7', (i: number) => `2001:db8:0:1::${(i + 1).toString(16)}`]) {
+      const lone = lone1({ aggressive });
+      for (let i = 0; i < 200; i++) {
+        const answers = lone.receive(new Peer1(i, { aggressive }).first(), { ip: address(i), port: 1000 + i });
+        assert.equal(answers.length, i < 5 ? 1 : 0);
+      }
+      assert.equal(lone.endpoint.size, 5);
+      assert.equal(lone.count('half-open-limit'), 195);
+      lone.pass(31_000);
+      assert.ok(serves1(lone));
+    }
+  });
+
+  test(`[D] message 1 of ${what}, repeated, gets no more bytes than it brings, and nothing comes by itself`, () => {
+    const lone = lone1({ aggressive });
+    const first = new Peer1(5, { aggressive }).first();
+    let [heard, said] = [first.length, length(lone.receive(first, PEER))];
+    assert.ok(said <= 3 * heard);
+    for (let i = 0; i < 500; i++) {
+      heard += first.length;
+      const more = length(lone.receive(first, PEER));
+      said += more;
+      if (more > 0) assert.ok(said <= heard, `${said} for ${heard}`);
+    }
+    assert.equal(lone.endpoint.size, 1);
+    assert.deepEqual(lone.pass(60_000), []);
+  });
+
+  test(`[D] fragments do not make the sender of message 1 of ${what} count for more than it sent`, () => {
+    const lone = lone1({ aggressive });
+    const peer = new Peer1(5, { aggressive });
+    const first = peer.first();
+    let [heard, said] = [first.length, length(lone.receive(first, PEER))];
+    for (let i = 0; i < 200; i++) {
+      const part: Payload = { tag: 'FRAG', id: i, number: 1, last: true, data: first };
+      peer.cookie(sessionCookie(lone, first));
+      const bytes = peer.clear([part]);
+      heard += bytes.length;
+      const more = length(lone.receive(bytes, PEER));
+      said += more;
+      if (more > 0) assert.ok(said <= heard, `${said} for ${heard}`);
+    }
+  });
+}
+
+function sessionCookie(lone: Lone, first: Uint8Array): Uint8Array {
+  const [session] = sessions1(lone);
+  assert.ok(session);
+  const bytes = first.slice();
+  bytes.set(session.state.spiR, 8);
+  return bytes;
+}
+
+test('[D] half-open SAs whose peers have proven their address are left alone, and no more are taken beyond the limit', () => {
+  const lone = lone1();
+  for (let i = 0; i < 2048; i++) keyed1({ lone, seed: i, from: source(i) });
+  assert.equal(lone.endpoint.size, 2048);
+  assert.deepEqual(lone.receive(new Peer1(5000).first(), source(5000)), []);
+  assert.equal(lone.endpoint.size, 2048);
+  lone.pass(31_000);
+  assert.ok(serves1(lone));
+});
+
+test('[D] the shortest message 1 that can be written gets at most three times its length', () => {
+  for (const aggressive of [false, true]) {
+    const lone = lone1({ aggressive });
+    const peer = new Peer1(5, { aggressive });
+    const first = peer.first((all) => all.filter(({ tag }) => tag !== 'VID'));
+    const answers = lone.receive(first, PEER);
+    assert.ok(answers.length === 1 && length(answers) <= 3 * first.length, `${length(answers)} for ${first.length}`);
+    const refused = new Peer1(6, { aggressive }).first((all) =>
+      all.flatMap((payload): Payload[] => {
+        if (payload.tag !== 'SA') return payload.tag === 'ID' ? [payload] : [];
+        const transforms = [{ number: 1, id: 1, attributes: [] }];
+        return [{ tag: 'SA', proposals: [{ number: 1, protocol: 1, spi: new Uint8Array(0), transforms }] }];
+      }),
+    );
+    assert.ok(length(lone.receive(refused, { ...PEER, port: 501 })) <= refused.length);
+  }
+});
+
+test('[D] garbage in the place of message 5 costs a bounded number of keys and is answered once', () => {
+  const sharedKeys = Array.from({ length: 300 }, (_, i) => psk(`a secret of somebody, number ${i}`));
+  const { lone, peer } = keyed1({ sharedKeys, conn: { remoteId: { kind: 'any' } } });
+  let answers = 0;
+  const begun = process.cpuUsage();
+  for (let i = 0; i < 3000; i++) {
+    const garbage = peer.clear([{ tag: 'VID', data: seeded(i)(60) }]);
+    garbage[16] = PAYLOAD.ID;
+    garbage[19] = 1;
+    answers += lone.receive(garbage, PEER).length;
+  }
+  const { user, system } = process.cpuUsage(begun);
+  assert.equal(answers, 1);
+  assert.equal(lone.count('unreadable-main-5'), 3000);
+  assert.ok(user + system < 3_000_000, `${user + system} µs`);
+  lone.pass(31_000);
+  assert.equal(lone.endpoint.size, 0);
+});
+
+test('[D] guesses at the hash of aggressive mode are few for each half-open SA, and answered once', () => {
+  const { lone, peer } = keyed1({ aggressive: true });
+  let answers = 0;
+  for (let i = 0; i < 1000; i++) {
+    answers += lone.receive(peer.clear([{ tag: 'HASH', data: seeded(i)(32) }]), PEER).length;
+  }
+  assert.equal(answers, 1);
+  assert.deepEqual(lone.receive(peer.aggressive3(), PEER), [], 'the right one is too late');
+  assert.equal(establishedIn(lone), 0);
+});
+
+test('[D] quick modes of an authenticated peer, one after the other, keep a bounded number of everything', () => {
+  const { lone, peer } = up1();
+  const [session] = sessions1(lone);
+  assert.ok(session);
+  let previous: Uint8Array | undefined;
+  for (let i = 0; i < 3000; i++) {
+    const quick = peer.quick(i + 1);
+    const [second] = lone.receive(quick.first(), PEER);
+    if (!second) continue;
+    quick.hear(second);
+    lone.receive(quick.third(), PEER);
+    const gone = previous;
+    if (gone) lone.receive(peer.inform([{ tag: 'D', protocol: PROTOCOL.ESP, spis: [gone] }]), PEER);
+    previous = quick.spi;
+    if (i % 100 === 0) lone.pass(1);
+  }
+  assert.ok(session.state.quicks.length <= 320, `${session.state.quicks.length} quick modes`);
+  assert.ok(session.state.children.length <= 256);
+  assertCalm(lone);
+});
+
+test('[D] quick modes that an authenticated peer does not finish are 64 at most, and gone after 30 s', () => {
+  const { lone, peer } = up1();
+  for (let i = 0; i < 500; i++) lone.receive(peer.quick(i + 1).first(), PEER);
+  assert.equal(lone.installed, 64);
+  assert.equal(lone.count('too-many-children'), 436);
+  lone.pass(40_000);
+  assert.equal(lone.endpoint.held.spis, 0);
+  assertCalm(lone);
+});
+
+test('[D] a flood of informational exchanges from an authenticated peer is answered one for one and changes nothing', () => {
+  const { lone, peer } = up1();
+  for (let i = 1; i <= 2000; i++) {
+    const there = notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, numberBytes(i));
+    const many = Array.from({ length: 60 }, () => there);
+    const bytes = peer.inform(i % 10 === 0 ? many : [there], { messageId: i });
+    assert.ok(length(lone.receive(bytes, PEER)) <= 3 * bytes.length);
+  }
+  assert.equal(establishedIn(lone), 1);
+  assertCalm(lone);
+});
+
+test('[D] a renewal of the IKE SA that nobody answers is given up, and the daemon goes on', () => {
+  const { lone } = up1();
+  const [session] = sessions1(lone);
+  assert.ok(session);
+  lone.run(lone.endpoint.rekeyIke(lone.now, session.state.id));
+  assert.ok(lone.pass(600_000).length > 0);
+  assert.ok(lone.endpoint.size <= 2);
+});
+
+// --- nothing reused ------------------------------------------------------------------------------------------------------
+
+test('[A13] after a refused message 1 of aggressive mode no SA answers to message 3', () => {
+  const lone = lone1({ aggressive: true });
+  const peer = new Peer1(5, { aggressive: true });
+  const bad = (all: readonly Payload[]): Payload[] =>
+    all.map((one): Payload => {
+      if (one.tag !== 'SA') return one;
+      const transforms = [{ number: 1, id: 1, attributes: [{ type: 1, value: Uint8Array.of(0, 1), short: true }] }];
+      return { tag: 'SA', proposals: [{ number: 1, protocol: 1, spi: new Uint8Array(8), transforms }] };
+    });
+  const [refusal] = lone.receive(peer.first(bad), PEER);
+  assert.ok(refusal);
+  assert.ok(parseMessage(refusal).header.spiR.every((byte) => byte === 0));
+  for (const spiR of [new Uint8Array(8), seeded(4711)(8), seeded(1)(8)]) {
+    peer.spiR = spiR;
+    const third = peer.clear([{ tag: 'HASH', data: new Uint8Array(32) }]);
+    assert.deepEqual(lone.receive(third, PEER), []);
+    third[19] = 1;
+    assert.deepEqual(lone.receive(third, PEER), []);
+  }
+  assert.equal(lone.endpoint.size, 0);
+  assertCalm(lone);
+  assert.ok(serves1(lone));
+});
+
+test('[A13] without any secret a peer is refused, once for each thing it says, and nothing is left', () => {
+  const sharedKeys = [psk('of somebody else', '192.0.2.77', 'else.test')];
+  const bold = lone1({ aggressive: true }, { sharedKeys });
+  const first = new Peer1(5, { aggressive: true }).first();
+  for (let i = 0; i < 3; i++) {
+    const [refusal, more] = bold.receive(first, PEER);
+    assert.ok(refusal && !more && refusal.length < first.length);
+    assert.equal(bold.endpoint.size, 0);
+  }
+  assertCalm(bold);
+
+  const { lone, peer } = keyed1({ sharedKeys: [] });
+  const fifth = peer.proving();
+  const answers = [0, 1, 2, 3].flatMap(() => lone.receive(fifth, PEER));
+  assert.equal(answers.length, 1);
+  assert.equal(establishedIn(lone), 0);
+  lone.pass(31_000);
+  assert.equal(lone.endpoint.size, 0);
+  assertCalm(lone);
+});
+
+test('[A13] an initiator without a secret gives up, and its peer’s repetitions find nobody', () => {
+  const { lone, first } = initiating({}, { sharedKeys: [] });
+  const peer = new Peer1(5).answering(first);
+  const from = { ip: '192.0.2.1', port: 500 };
+  lone.receive(peer.main2(), from);
+  const fourth = peer.main3();
+  for (let i = 0; i < 3; i++) assert.deepEqual(lone.receive(fourth, from), []);
+  assert.equal(lone.endpoint.size, 0);
+  const closed = lone.events.findLast((event) => event.kind === 'session-closed');
+  assert.ok(closed?.kind === 'session-closed' && closed.reason.code === 'no-psk');
+  assertCalm(lone);
+});
+
+// --- aggressive mode -----------------------------------------------------------------------------------------------------
+
+test('[C4] aggressive mode is answered only where it is allowed, and nothing is computed or given away otherwise', () => {
+  const lone = lone1();
+  const first = new Peer1(5, { aggressive: true }).first();
+  const [refusal] = lone.receive(first, PEER);
+  assert.ok(refusal);
+  const [payload] = parseMessage(refusal).chain?.payloads ?? [];
+  assert.ok(payload?.tag === 'N' && payload.kind === NOTIFY.AUTHENTICATION_FAILED);
+  assert.equal(lone.endpoint.size, 0);
+  const note = lone.events.at(-1);
+  assert.ok(note?.kind === 'note');
+  assert.match(`${note.reason.remedy}`, /aggressive = yes/);
+});
+
+test('[C4] a name that is not known here gets the same answer in aggressive mode as one for which it is not allowed', () => {
+  const lone = lone1({ aggressive: true, remoteId: { kind: 'is', id: id('somebody.test') } });
+  const closed = lone1();
+  const first = new Peer1(5, { aggressive: true }).first();
+  assert.deepEqual(lone.receive(first, PEER), closed.receive(first, PEER));
+});
+
+test('[C4] who is allowed aggressive mode is not answered a wrong hash in a way that tells the secret', () => {
+  const { lone, peer } = keyed1({ aggressive: true, secret: 'a guess' });
+  const answers = lone.receive(peer.aggressive3(), PEER);
+  assert.ok(answers.length === 1 && (answers[0]?.length ?? 0) < 80);
+  assert.equal(parseMessage(answers[0] as Uint8Array).header.exchange, EXCHANGE.INFORMATIONAL);
+  assert.equal(establishedIn(lone), 0);
+});
