@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import * as keymat from '../../src/ike/v1/keymat.ts';
 import { numberBytes } from '../../src/ike/v1/payloads.ts';
-import { quickProposals } from '../../src/ike/v1/proposal.ts';
 import { open } from '../../src/ike/v1/protect.ts';
+import { quickProposals } from '../../src/ike/v1/quickproposal.ts';
 import { EXCHANGE, ID } from '../../src/ike/v1/wire/constants.ts';
 import { encodeChain, parseChain, parseMessage } from '../../src/ike/v1/wire/message.ts';
 import type { Chain, Id, Payload } from '../../src/ike/v1/wire/payload.ts';

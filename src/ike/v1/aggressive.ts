@@ -8,7 +8,7 @@ import { matchesIdentity } from '../identity.ts';
 import { groupsOf } from '../select.ts';
 import { identityOf } from './id.ts';
 import { ikeOffers, ikeProposals, readIke } from './ikeproposal.ts';
-import { initialContact, ivOf, offeredLife, MOST_DOUBTS } from './main.ts';
+import { initialContact, ivOf, MOST_DOUBTS, offeredLife } from './main.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
 import { need, notifies, only, readable } from './payloads.ts';
 import {

@@ -27,7 +27,7 @@ import { all, find, hashed, need, numberBytes, only, readable } from './payloads
 import { keysOf, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { quickProposals, readQuick } from './quickproposal.ts';
-import { comesBack, digest, freshId, sealed, send, transmit, spendId } from './send.ts';
+import { comesBack, digest, freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import { outstanding, type Quick, type Want } from './state.ts';
 import { elders, heir } from './unique.ts';
