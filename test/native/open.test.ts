@@ -110,7 +110,7 @@ test('[A22] whatever an authentic peer puts into a packet is taken or refused al
   withBoth({}, (both) => {
     for (const version of [4, 6] as const) {
       for (const mode of [0, SA.TRANSPORT, SA.TRANSPORT | SA.NATTED]) {
-        each(fc.tuple(texts, FLAGS, classes, addresses, fc.nat(1500)), 500, ([text, copies, both8, ends, mss]) => {
+        each(fc.tuple(texts, FLAGS, classes, addresses, fc.nat(1500)), 1500, ([text, copies, both8, ends, mss]) => {
           both.having({ suite: NULL, flags: SA.UDP | mode | copies, version, mss4: mss, mss6: mss }, () => {
             const source = version === 4 ? SOURCE.UDP4 : SOURCE.UDP6;
             const [outcome] = both.open([crafted(both, text)], source, { class: both8, addresses: ends });
