@@ -16,7 +16,21 @@ import { parseArgs } from 'node:util';
 const NATIVE = join(dirname(dirname(fileURLToPath(import.meta.url))), 'native');
 const BUILD = join(NATIVE, 'build-fuzz');
 /** What the targets are about, and what that needs; ciphers are stubs, so that nothing of OpenSSL's or Node's is needed. */
-const HOT = ['ah', 'checksum', 'frame', 'join', 'lane', 'mailbox', 'rebuild', 'receive', 'sa', 'send', 'split', 'tun'];
+const HOT = [
+  'ah',
+  'checksum',
+  'frame',
+  'gather',
+  'join',
+  'lane',
+  'mailbox',
+  'rebuild',
+  'receive',
+  'sa',
+  'send',
+  'split',
+  'tun',
+];
 const TARGETS = ['open', 'join', 'split'];
 const INPUT_MAX = 768;
 const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow'];

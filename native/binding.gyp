@@ -15,6 +15,7 @@
         'cipher.c',
         'errors.c',
         'frame.c',
+        'gather.c',
         'gcm.c',
         'hmac.c',
         'join.c',

@@ -34,6 +34,8 @@ struct lane *lane_start(const int32_t *config, const char **call, int *error) {
     lane->fds[source] = config[CONFIG_FDS + source];
     lane->sender.df[source] = -1;
   }
+  lane->raw = (struct pace){.thick = 4, .pause = 50000};
+  lane->tun = (struct pace){.thick = 8, .pause = 20000};
   lane->sender.arena = malloc(SEND_ARENA);
   if (lane->sender.arena == NULL) goto failed;
   *call = "epoll";

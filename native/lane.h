@@ -181,6 +181,16 @@ struct joiner {
   uint16_t next_id;
 };
 
+/** When a source was last read, and how many packets there were. */
+struct pace {
+  uint64_t at;
+  int got;
+  /** Packets in this turn and the last one beyond which they come thick. */
+  int thick;
+  /** In nanoseconds, to which the kernel adds up to 50 000 of its own. */
+  int pause;
+};
+
 struct lane {
   int fds[SOURCES];
   int epoll;
@@ -192,9 +202,7 @@ struct lane {
   uint8_t *rx;
   int32_t *out, *in, *messages;
   uint64_t *counters;
-  /** When a raw socket was last read, and how many packets there were. */
-  uint64_t raw_at;
-  int raw_got;
+  struct pace raw, tun;
   /** What of the arena for rebuilt packets is in use. */
   uint32_t rebuilt;
   struct sender sender;
@@ -219,6 +227,10 @@ static inline void tally(struct lane *lane, enum counter which, uint64_t by) {
 struct lane *lane_start(const int32_t *config, const char **call, int *error);
 void lane_stop(struct lane *lane);
 int lane_wait(struct lane *lane, int timeout);
+
+// gather.c
+bool gather(const struct pace *pace, int got);
+void gathered(struct pace *pace, int got);
 
 // tun.c
 int gso_of(const struct virtio_net_hdr *header);

@@ -5,7 +5,6 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <time.h>
 
 #include "checksum.h"
 #include "lane.h"
@@ -15,9 +14,6 @@
 #endif
 
 enum { KEEPALIVE = 0xff };
-
-/** In nanoseconds, and packets. */
-enum { GATHER_WITHIN = 500000, GATHER_FROM = 4, GATHER_FOR = 50000 };
 
 static void prepare(struct lane *lane, int max) {
   for (int i = 0; i < max; i++) {
@@ -54,29 +50,11 @@ static int take(struct lane *lane, int fd, int max, int from) {
   return 0;
 }
 
-/** Nanoseconds of a clock that never jumps. */
-static uint64_t clock_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/**
- * A raw socket wakes us for each packet. While they come thick, we let some gather: what is taken together is joined
- * again, and the peer's sender keeps the processor meanwhile. A packet that comes alone is not kept.
- */
-static int gather(struct lane *lane, int fd, int max) {
+/** A raw socket has one packet in each datagram, and wakes us for each: the peer's sender keeps the processor meanwhile. */
+static int take_raw(struct lane *lane, int fd, int max) {
   int got = take(lane, fd, max, 0);
-  uint64_t now = clock_now();
-  bool thick = now - lane->raw_at < GATHER_WITHIN && lane->raw_got + got > GATHER_FROM;
-  if (got < max / 2 && thick) {
-    struct timespec pause = {.tv_nsec = GATHER_FOR};
-    nanosleep(&pause, NULL);
-    got += take(lane, fd, max - got, got);
-    now = clock_now();
-  }
-  lane->raw_at = now;
-  lane->raw_got = got;
+  if (got < max / 2 && gather(&lane->raw, got)) got += take(lane, fd, max - got, got);
+  gathered(&lane->raw, got);
   return got;
 }
 
@@ -177,7 +155,7 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4 || source == SOURCE_AH4;
   prepare(lane, max);
   lane->rebuilt = 0;
-  int got = udp ? take(lane, lane->fds[source], max, 0) : gather(lane, lane->fds[source], max), n = 0;
+  int got = udp ? take(lane, lane->fds[source], max, 0) : take_raw(lane, lane->fds[source], max), n = 0;
   *drained = got < max;
   if (got <= 0) return 0;
   tally(lane, COUNT_RECEIVES, 1);

@@ -83,13 +83,19 @@ int gso_of(const struct virtio_net_hdr *header) {
 int lane_read(struct lane *lane, int max, size_t max_bytes, bool *drained) {
   size_t prefix = lane->uses & USE_VNET ? VNET : 0;
   size_t at = 0, bytes = 0;
-  int count = 0;
+  int count = 0, segments = 0;
+  bool waited = false;
   *drained = false;
   while (count < max && bytes < max_bytes && lane->tx_size - TX_SPARE - at >= TX_CELL_MAX) {
     uint8_t *packet = lane->tx + at + PACKET_AT;
     ssize_t length = read(lane->fds[SOURCE_TUN], packet - prefix, 65536 + prefix);
     if (length < 0) {
       if (errno == EINTR) continue;
+      // Not behind super-packets: more than a pause could gather they have already.
+      if (errno == EAGAIN && !waited && segments < max * 3 / 4 && gather(&lane->tun, count)) {
+        waited = true;
+        continue;
+      }
       *drained = true;
       if (errno != EAGAIN && count == 0) return -errno;
       break;
@@ -101,8 +107,8 @@ int lane_read(struct lane *lane, int max, size_t max_bytes, bool *drained) {
     struct virtio_net_hdr header = {0};
     if (prefix > 0) memcpy(&header, packet - prefix, sizeof header);
     int kind = gso_of(&header);
-    int segments = kind < 0 ? 0 : split_segments(packet, size, kind, header.gso_size);
-    if (segments == 0) {
+    int cut = kind < 0 ? 0 : split_segments(packet, size, kind, header.gso_size);
+    if (cut == 0) {
       tally(lane, COUNT_UNSPLITTABLE, 1);
       continue;
     }
@@ -112,12 +118,14 @@ int lane_read(struct lane *lane, int max, size_t max_bytes, bool *drained) {
     words[OUT_GSO] = kind;
     words[OUT_MSS] = header.gso_size;
     words[OUT_SA] = SA_NONE;
-    words[OUT_SEGMENTS] = segments;
+    words[OUT_SEGMENTS] = cut;
     if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && kind == GSO_NONE) complete_checksum(packet, size, &header);
     count++;
+    segments += cut;
     bytes += size;
     at += (PACKET_AT + size + TX_TAIL + CELL - 1) / CELL * CELL;
   }
+  gathered(&lane->tun, count);
   return count;
 }
 

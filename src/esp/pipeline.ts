@@ -19,7 +19,7 @@ import { Spis } from './spis.ts';
 /** Messages and super-packets in a turn: enough to fill the system calls, not so many that others wait. */
 const RECEIVE = 16;
 const RAW_RECEIVE = 64;
-const READ = 16;
+const READ = 32;
 const READ_BYTES = 1 << 20;
 const COUNT = 0xffff;
 /** That a peer moved is told again while it goes on, at most so often for an SA. */
