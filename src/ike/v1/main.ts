@@ -219,9 +219,8 @@ export function onMain5(
 ): void {
   const { state, world } = session;
   if (phase1Of(session).doubts >= MOST_DOUBTS) return world.count('unreadable-main-5');
-  const candidates = secrets(session);
-  const proven = candidates.map((key) => tryKey(session, key, first, ciphertext)).find((one) => one !== undefined);
-  if (!proven) return unread(session, now, candidates);
+  const proven = firstProven(session, first, ciphertext);
+  if (!proven) return unread(session, now, [...secrets(session)]);
   const { chain, keys, key, id, iv } = proven;
   keyed(session, keys);
   state.iv = iv;
@@ -251,11 +250,25 @@ function sameSecret(one: SharedKey | undefined, other: SharedKey): boolean {
 }
 
 /** By address and by expected name first; then whatever else may be this peer's (FEATURES §0.13). */
-function secrets(session: Session): SharedKey[] {
+function* secrets(session: Session): Generator<SharedKey, void, void> {
+  const tried = new Set<SharedKey>();
+  for (const key of likely(session)) {
+    if (tried.has(key)) continue;
+    if (tried.size === MOST_SECRETS) return;
+    tried.add(key);
+    yield key;
+  }
+}
+
+function* likely(session: Session): Generator<SharedKey, void, void> {
   const { conn, world } = session;
-  const candidates: readonly Connection[] = [conn, ...possible(session)];
-  const likely = candidates.flatMap((one) => secretFor(session, one) ?? []);
-  return [...new Set([...likely, ...world.sharedKeys()])].slice(0, MOST_SECRETS);
+  const own = secretFor(session, conn);
+  if (own) yield own;
+  for (const one of possible(session)) {
+    const key = secretFor(session, one);
+    if (key) yield key;
+  }
+  yield* world.sharedKeys();
 }
 
 function possible({ state, world }: Session): Connection[] {
@@ -263,6 +276,15 @@ function possible({ state, world }: Session): Connection[] {
     .connections()
     .filter(({ version, name }) => version !== 2 && name !== state.conn)
     .slice(0, MOST_SECRETS);
+}
+
+/** The likely ones come first, and what would come behind the right one costs nothing. */
+function firstProven(session: Session, first: number, ciphertext: Uint8Array): Proven | undefined {
+  for (const key of secrets(session)) {
+    const proven = tryKey(session, key, first, ciphertext);
+    if (proven) return proven;
+  }
+  return undefined;
 }
 
 /** Only the right key makes an ID and a hash of it that fit; anything else is noise, of which the codec may complain. */
