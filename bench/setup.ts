@@ -1,9 +1,10 @@
-// What a set-up costs: IKE_SA_INIT and IKE_AUTH with a pre-shared key and one child. Two processes on real UDP sockets,
-// 16 set-ups at a time, each from an address, with an identity and with a key of its own.
+// What a set-up costs: IKE_SA_INIT and IKE_AUTH with a pre-shared key and one child; in IKEv1, main or aggressive mode and
+// quick mode. Two processes on real UDP sockets, 16 set-ups at a time, each from an address, with an identity and with a
+// key of its own.
 
 import { pathToFileURL } from 'node:url';
 import { type Cost, peersOf, Run, type Setup } from './run.ts';
-import type { Layout } from './site.ts';
+import type { Layout, Mode } from './site.ts';
 import { Table } from './table.ts';
 
 const COUNT = 1000;
@@ -13,7 +14,29 @@ const GROUPS = ['x25519', 'ecp256', 'modp2048'];
 
 export async function benchSetup(rounds = ROUNDS): Promise<void> {
   await groups(rounds);
+  await modes(rounds);
   await sizes(rounds);
+}
+
+const MODES = new Map<Mode, string>([
+  ['v2', 'IKEv2'],
+  ['main', 'main and quick mode'],
+  ['aggressive', 'aggressive and quick mode'],
+]);
+
+/** IKEv1 beside IKEv2, both without PFS: the same key exchange, with more messages round it. */
+async function modes(rounds: number): Promise<void> {
+  const table = new Table(`endpoint alone, by version and mode; ${COUNT} set-ups; ${rounds} rounds`);
+  const setups = GROUPS.flatMap((group) =>
+    [...MODES.keys()].map((mode) => ({ group, mode, shell: 'endpoint', layout: 'address', peers: 2 * COUNT }) as const),
+  );
+  for (let round = 0; round < rounds; round++) {
+    for (const setup of setups) {
+      const [, warm] = await run(setup);
+      table.add(`${setup.group}, ${MODES.get(setup.mode)}`, figures(warm));
+    }
+  }
+  table.print();
 }
 
 /** By key exchange. A process has set up as many tunnels before those that are measured: V8 has compiled by then. */

@@ -25,9 +25,13 @@ export interface Plan {
   readonly peers: number;
   /** `x25519`, `ecp256`, `modp2048`. */
   readonly group: string;
+  /** Of setting up: IKEv2's four messages, main and quick mode's nine, or aggressive and quick mode's six. */
+  readonly mode?: Mode;
   /** Where the gateway listens. */
   readonly port: number;
 }
+
+export type Mode = 'v2' | 'main' | 'aggressive';
 
 /** The address of a peer, 127.1.0.0 being the first. */
 export function peerIp(peer: number): string {
@@ -59,11 +63,14 @@ export function gatewaySite(plan: Plan): Site {
   return { connections, sharedKeys: keys(plan) };
 }
 
-function peerConnection({ group, port }: Plan, peer: number): Connection {
+function peerConnection({ group, port, mode = 'v2' }: Plan, peer: number): Connection {
   const name = `peer-${peer}`;
   return connection({
     name,
-    offers: offers(`aes128gcm16-prfsha256-${group}`, 'ike'),
+    version: mode === 'v2' ? 2 : 1,
+    aggressive: mode === 'aggressive',
+    // IKEv1 has no combined modes for itself.
+    offers: offers(mode === 'v2' ? `aes128gcm16-prfsha256-${group}` : `aes128-sha256-${group}`, 'ike'),
     localAddrs: [address(peerIp(peer))],
     remoteAddrs: [address(GATEWAY)],
     remotePort: port,
