@@ -2,6 +2,7 @@
 
 import { compare, concat, same } from '../../bytes/bytes.ts';
 import { type Ip, parseIp, prefixRange, rangePrefix } from '../../bytes/ip.ts';
+import { sameSelector, within } from '../ts.ts';
 import type { Identity } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
 import { ID } from './wire/constants.ts';
@@ -53,6 +54,16 @@ export function selectorOf({ type, protocol, port, data }: Id): Selector | undef
   const ports = port === 0 ? { startPort: 0, endPort: LAST_PORT } : { startPort: port, endPort: port };
   const range = rangeOf(type, data);
   return range && { protocol, ...ports, ...range };
+}
+
+/**
+ * What is agreed on where the peer answers one of our selectors; undefined where it goes beyond it. A range of ports cannot
+ * be said: who gets all of them back keeps to the range that it wanted.
+ */
+export function answered(asked: Selector, answer: Selector): Selector | undefined {
+  const said = selectorOf(idOfSelector(asked));
+  if (said && sameSelector(said, answer)) return asked;
+  return within([answer], [asked]) ? answer : undefined;
 }
 
 function rangeOf(type: number, data: Uint8Array): Pick<Selector, 'start' | 'end'> | undefined {

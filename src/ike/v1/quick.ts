@@ -12,12 +12,11 @@ import { unsuited } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { groupsOf, selectProposal } from '../select.ts';
 import type { ChildState } from '../state.ts';
-import { within } from '../ts.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import { answerQuick1, quick1Agreed } from './answer.ts';
 import { current, deleteChild, purposeOf, supersede } from './children.ts';
-import { idOfSelector, selectorOf } from './id.ts';
+import { answered, idOfSelector, selectorOf } from './id.ts';
 import { refuse } from './inform.ts';
 import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
 import { agreedLifetime, lifeOfChild, responderLife, shorter } from './lifetime.ts';
@@ -31,6 +30,7 @@ import { comesBack, digest, freshId, sealed, send, spendId, transmit } from './s
 import type { Session } from './session.ts';
 import { outstanding, type Quick, type Want } from './state.ts';
 import { elders, heir } from './unique.ts';
+import { nothingToOffer } from './why.ts';
 import { EXCHANGE, NOTIFY } from './wire/constants.ts';
 import { encodeChain, type Message } from './wire/message.ts';
 import type { Chain, Payload } from './wire/payload.ts';
@@ -133,17 +133,6 @@ function sendQuick1(session: Session, now: Millis, quick: Quick, config: Child):
     ],
     true,
   );
-}
-
-function nothingToOffer({ protocol, where }: Child): Reason {
-  const place = where.get(`${protocol}_proposals`) ?? where.get('');
-  return {
-    code: 'no-child-proposal',
-    text: `none of ${protocol}_proposals can be written in IKEv1`,
-    by: 'us',
-    remedy: 'add a proposal of AES and SHA2, for example aes256-sha256',
-    ...(place ? { where: place } : {}),
-  };
 }
 
 /** `seed` is what the hash covers beside the message id and the payloads: nonces, in the answers. */
@@ -308,12 +297,13 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
     if (!local || !remote || ids.length > 2) {
       return { code: 'ts-mismatch', text: 'the peer answers with identities that are no selectors', by: 'peer' };
     }
-    const { localTs, remoteTs } = quick.want;
-    if (!within([local], [localTs]) || !within([remote], [remoteTs])) {
+    const localTs = answered(quick.want.localTs, local);
+    const remoteTs = answered(quick.want.remoteTs, remote);
+    if (!localTs || !remoteTs) {
       const theirs = { local: [local], remote: [remote] };
-      return reasonTs({ local: [localTs], remote: [remoteTs], theirs, by: 'peer' });
+      return reasonTs({ local: [quick.want.localTs], remote: [quick.want.remoteTs], theirs, by: 'peer' });
     }
-    Object.assign(quick, { want: { ...quick.want, localTs: local, remoteTs: remote } });
+    Object.assign(quick, { want: { ...quick.want, localTs, remoteTs } });
   }
   quick.nonceR = nonce.payload.data.slice();
   const life = shorter(shorter(lifeOfChild(config.lifetime), read.life), responderLife(chain));

@@ -1,6 +1,6 @@
 // Refusals that only IKEv1 knows.
 
-import type { SharedKey } from '../connection.ts';
+import type { Child, SharedKey } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { at, secret } from '../why.ts';
 import type { Session } from './session.ts';
@@ -37,5 +37,16 @@ export function unread({ state, conn }: Session, key: SharedKey | undefined, sai
     remedy: `set the same pre-shared key on both sides${at(where)}`,
     peer: state.remote,
     ...(where ? { where } : {}),
+  };
+}
+
+export function nothingToOffer({ protocol, where }: Child): Reason {
+  const place = where.get(`${protocol}_proposals`) ?? where.get('');
+  return {
+    code: 'no-child-proposal',
+    text: `none of ${protocol}_proposals can be written in IKEv1`,
+    by: 'us',
+    remedy: 'add a proposal of AES and SHA2, for example aes256-sha256',
+    ...(place ? { where: place } : {}),
   };
 }

@@ -72,3 +72,32 @@ test('version 0 takes a peer of IKEv1', () => {
   const pair = Pair.up(left, { ...right, connections: [conn] });
   assert.equal(pair.right.live.children.length, 1);
 });
+
+// An ID payload has room for one port: a range goes out as all of them, and each side keeps to what it has configured.
+for (const ts of ['10.1.0.0/24[tcp/1000-2000]', '10.1.0.0/24[tcp/80]', '10.1.0.0/24[tcp/opaque]', '10.1.0.0/24[udp]']) {
+  test(`${ts} comes up as it is configured, and is renewed so from either side`, () => {
+    const one = child({ offers: offers('aes128-sha1', 'esp'), localTs: selectors(ts) });
+    const pair = Pair.up(...sides1({ children: [one] }));
+    const shown = () =>
+      [pair.left, pair.right].map(({ live }) =>
+        live.children.map(({ localTs, remoteTs }) => [localTs, remoteTs]).reverse(),
+      );
+    const [left, right] = shown();
+    assert.deepEqual([left?.length, right?.length], [1, 1]);
+    assert.deepEqual(left?.[0], right?.[0]?.toReversed());
+    assert.deepEqual(
+      left?.[0]?.[0],
+      selectors(ts).flatMap((source) => (source.kind === 'fixed' ? [source.selector] : [])),
+    );
+    for (const side of [pair.left, pair.right]) {
+      const old = side.child;
+      side.run(side.endpoint.rekeyChild(pair.now, old));
+      pair.run(60_000);
+      assert.notEqual(side.child, old);
+      assert.deepEqual(
+        shown().map(([last]) => last),
+        [left?.[0], right?.[0]],
+      );
+    }
+  });
+}
