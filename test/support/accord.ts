@@ -2,16 +2,22 @@
 
 import { hex } from '../../src/bytes/bytes.ts';
 import type { ProtectionKeys } from '../../src/crypto/types.ts';
+import type { IkeSa } from '../../src/ike/sa.ts';
 import type { ChildState } from '../../src/ike/state.ts';
-import type { Session } from '../../src/ike/v2/session.ts';
+import { Session as Session1 } from '../../src/ike/v1/session.ts';
+import { Session } from '../../src/ike/v2/session.ts';
 import type { Pair, Side } from './pair.ts';
-import { sessions2, v2 } from './v2.ts';
+import { v2 } from './v2.ts';
 
 /** What is still going on. */
 export function busy(pair: Pair): string | undefined {
   if (pair.flying > 0) return 'datagrams are under way';
   for (const { name, endpoint } of [pair.left, pair.right]) {
-    for (const { state } of sessions2(endpoint)) {
+    for (const sa of endpoint.sessions()) {
+      const why = sa instanceof Session1 ? busy1(sa) : undefined;
+      if (why) return `${name} ${why}`;
+    }
+    for (const { state } of endpoint.sessions().filter((sa): sa is Session => sa instanceof Session)) {
       if (state.phase !== 'established') return `${name} has a session in ${state.phase}`;
       if (state.outstanding || state.task || state.incoming) return `${name} waits in ${state.task?.kind}`;
       if (state.queue.length > 0 || state.delayed.length > 0) return `${name} has tasks to do`;
@@ -26,17 +32,31 @@ export function busy(pair: Pair): string | undefined {
   return undefined;
 }
 
-/** What one side has otherwise than the other. */
-export function disagreement({ left, right }: Pair): string | undefined {
-  const ours = left.live.sessions.map((session) => picture(v2(session), left, false));
-  const theirs = right.live.sessions.map((session) => picture(v2(session), right, true));
+/** In IKEv1 an SA that was replaced stays until its end, and a finished quick mode still answers repetitions. */
+function busy1({ state }: Session1): string | undefined {
+  if (state.phase !== 'established') return `has a session in ${state.phase}`;
+  if (state.queue.length > 0 || state.probe) return 'has something to ask';
+  const quick = state.quicks.find(({ awaits }) => awaits !== 'done');
+  if (quick) return `waits in ${quick.awaits}`;
+  for (const { stage, successor, contestedAt, removeAt, ours } of state.children) {
+    if (stage !== (successor === undefined ? 'installed' : 'rekeyed')) return `has a child in ${stage}`;
+    if (contestedAt !== undefined && removeAt !== undefined && ours) return 'has not decided between two children';
+  }
+  return undefined;
+}
+
+/** What one side has otherwise than the other. `gone` are SPIs of which one side has told the other that they are. */
+export function disagreement({ left, right }: Pair, gone: ReadonlySet<string> = new Set()): string | undefined {
+  const ours = left.live.sessions.map((session) => picture(session, left, false, gone));
+  const theirs = right.live.sessions.map((session) => picture(session, right, true, gone));
   const [one, two] = [ours.sort().join('\n'), theirs.sort().join('\n')];
   return one === two ? undefined : `left has\n${one}\nand right has\n${two}\n`;
 }
 
 /** An IKE SA with its children, SPIs and keys, the same on both sides. */
-function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
-  const { keys, spiI, spiR } = state;
+function picture(sa: IkeSa, { plane, other }: Side, mirror: boolean, gone: ReadonlySet<string>): string {
+  const { state } = sa;
+  const { spiI, spiR } = state;
   const sas = new Map(plane.sas.map((sa) => [sa.id, sa]));
   const one = ({ id, name, protocol, mode, suite, spiIn, spiOut }: ChildState) => {
     const sa = sas.get(id);
@@ -45,10 +65,10 @@ function picture({ state }: Session, { plane }: Side, mirror: boolean): string {
     return `  ${name} ${protocol} ${mode} ${suite.esn} ${mirror ? `${out} ${into}` : `${into} ${out}`}`;
   };
   const children = state.children
-    .filter(({ stage }) => stage !== 'lingering')
+    .filter(({ stage, spiOut }) => stage !== 'lingering' && !gone.has(`${other.name} ${spiOut}`))
     .map(one)
     .sort();
-  const secret = keys ? hex(keys.skD) : '';
+  const secret = hex((sa instanceof Session1 ? sa.state.keys?.skeyidD : v2(sa).state.keys?.skD) ?? new Uint8Array(0));
   return [`${hex(spiI)} ${hex(spiR)} ${secret}`, ...children].join('\n');
 }
 

@@ -3,7 +3,8 @@
 // both ends and so all keys, and a changed message is as its sender would have made it, IV and hashes included.
 
 import { createHash } from 'node:crypto';
-import { hex } from '../../src/bytes/bytes.ts';
+import { concat, hex } from '../../src/bytes/bytes.ts';
+import { spiNumber } from '../../src/ike/children.ts';
 import { exchangeIv, firstIv, messageHash } from '../../src/ike/v1/keymat.ts';
 import { hashed } from '../../src/ike/v1/payloads.ts';
 import { open, seal } from '../../src/ike/v1/protect.ts';
@@ -50,6 +51,9 @@ export class Ear {
   readonly pair: Pair;
   /** Every message that was said for the first time: `left QM1: HASH SA NONCE ID ID`. */
   readonly lines: string[] = [];
+  /** SPIs that a side has asked the other to delete: `left 4711`. */
+  readonly deleted = new Set<string>();
+  readonly #parts = new Map<string, Uint8Array[]>();
   /** What must never be. */
   readonly problems: string[] = [];
   readonly #heard = new Map<string, Heard>();
@@ -75,9 +79,28 @@ export class Ear {
     const key = createHash('sha256').update(bytes).digest('hex');
     const known = this.#heard.get(key);
     if (known) return known;
-    const heard = this.#hear(parseMessage(bytes), from);
+    const message = parseMessage(bytes);
+    const [part] = message.chain?.payloads ?? [];
+    if (part?.tag === 'FRAG') return this.#part(key, message.header, part, from);
+    const heard = this.#hear(message, from);
     this.#heard.set(key, heard);
+    for (const payload of heard.payloads) {
+      if (payload.tag !== 'D' || payload.protocol === PROTOCOL.ISAKMP) continue;
+      for (const spi of payload.spis) this.deleted.add(`${from.name} ${spiNumber(spi)}`);
+    }
     this.lines.push(`${from.name} ${heard.name}: ${words(heard.payloads).join(' ')}`);
+    return heard;
+  }
+
+  /** One of Cisco's fragments; with the last of them the whole is heard. */
+  #part(key: string, header: Header, part: Extract<Payload, { tag: 'FRAG' }>, from: Side): Heard {
+    const heard: Heard = { name: 'FRAG', from, header, payloads: [part], iv: new Uint8Array(0), number: part.number };
+    this.#heard.set(key, heard);
+    this.lines.push(`${from.name} FRAG: ${part.number}`);
+    const id = `${from.name} ${hex(header.spiI)} ${part.id}`;
+    const parts = part.number === 1 ? [] : (this.#parts.get(id) ?? []);
+    this.#parts.set(id, [...parts, part.data.slice()]);
+    if (part.last) this.of(concat(...parts, part.data), from);
     return heard;
   }
 

@@ -3,15 +3,19 @@
 
 import type { Millis } from '../../src/ike/connection.ts';
 import { Endpoint } from '../../src/ike/endpoint.ts';
+import type { IkeSa } from '../../src/ike/sa.ts';
+import { isCurrent } from '../../src/ike/v1/children.ts';
+import { Session as Session1 } from '../../src/ike/v1/session.ts';
 import { childrenOf } from '../../src/ike/v2/children.ts';
 import { busy, disagreement } from './accord.ts';
 import { cheapPair } from './cheapke.ts';
 import { LEFT_IP, RIGHT_IP } from './connections.ts';
+import { Ear } from './ear.ts';
 import { behindNat, Pair, type Side } from './pair.ts';
 import { connections, initiator, keys } from './players.ts';
 import { seeded } from './random.ts';
 import type { Plan, Step } from './schedule.ts';
-import { sessions2 } from './v2.ts';
+import { v2 } from './v2.ts';
 import { Watch } from './watch.ts';
 
 export interface Outcome {
@@ -36,6 +40,7 @@ class Play {
   readonly #plan: Plan;
   readonly #pair: Pair;
   readonly #watch: Watch;
+  readonly #ear: Ear | undefined;
   readonly #nat: { rebind: () => void } | undefined;
   /** Names of children that somebody closed, or forgot: they may be there or not. */
   readonly #closed = new Set<string>();
@@ -54,6 +59,7 @@ class Play {
       plan.seed,
     );
     this.#watch = new Watch(this.#pair, deep, (side) => this.#forget(side));
+    this.#ear = plan.version === 1 ? new Ear(this.#pair) : undefined;
     this.#nat = plan.nat === 'none' ? undefined : behindNat(this.#pair[plan.nat], NAT_IP);
   }
 
@@ -69,7 +75,10 @@ class Play {
         if (code === 'bug') problems.push(`${side.name} has a bug: ${bugs(side)}`);
       }
     }
-    problems.push(...this.#pair.faults());
+    problems.push(...this.#pair.faults(), ...(this.#ear?.problems ?? []));
+    for (const line of this.#ear?.lines ?? []) {
+      for (const word of line.split(' ').slice(1)) this.#watch.count(`said ${word}`);
+    }
     return { problems, seen, log: this.#pair.log };
   }
 
@@ -162,6 +171,10 @@ class Play {
       case 'restart':
         this.#watch.problems.push(...side.plane.faults);
         this.#forget(side);
+        // A responder of aggressive mode has no message that is protected, and cannot say that it knows of no SA.
+        if (this.#plan.conn.aggressive) {
+          for (const { inbound } of side.plane.sas) this.#ear?.deleted.add(`${side.name} ${inbound.spi}`);
+        }
         side.restart();
         break;
       case 'transplant':
@@ -184,7 +197,7 @@ class Play {
    * never heard of is wanted by nobody then, even if the peer brings the IKE SA back: that is the operator's business.
    */
   #forget({ other }: Side): void {
-    const known = new Set(sessions2(other.endpoint).flatMap(({ state }) => childrenOf(state)));
+    const known = new Set(other.endpoint.sessions().flatMap(wanted));
     for (const { name } of other.conn.children) if (!known.has(name)) this.#closed.add(name);
   }
 
@@ -221,6 +234,7 @@ class Play {
     for (let i = 0; i < count; i++) {
       const { effects } = strangers.initiate(now, other.conn, from.ip, side.options.ip);
       for (const effect of effects) {
+        if (effect.type === 'send') this.#pair.inject(side, effect.bytes, from);
         if (effect.type !== 'generate') continue;
         const answer = { type: 'generated', job: effect.job, pair: cheapPair(random) } as const;
         for (const sent of strangers.answer(now, answer)) {
@@ -248,7 +262,7 @@ class Play {
     let why = '';
     while (pair.now < end) {
       pair.run(500);
-      why = busy(pair) ?? disagreement(pair) ?? '';
+      why = busy(pair) ?? disagreement(pair, this.#ear?.deleted) ?? '';
       if (why === '') return true;
     }
     this.#problem(`nothing settled: ${why}`);
@@ -278,9 +292,17 @@ class Play {
     // What stands can be used. SAs for an address that the peer had before go with a delay.
     if (this.#plan.nat !== 'none') pair.run(LINGER);
     const { lost } = pair.flow;
+    if (this.#orphans().length > 0) return;
     pair.probe();
     pair.run(100);
     if (pair.flow.lost > lost) this.#problem(`after all has settled, packets are lost (${conn.unique})`);
+  }
+
+  /** Nobody confirms a Delete of IKEv1: where one is lost, the other side keeps the SA until its end. */
+  #orphans(): string[] {
+    return this.#sides.flatMap(({ live, other }) =>
+      live.children.filter(({ spiOut }) => this.#ear?.deleted.has(`${other.name} ${spiOut}`)).map(({ name }) => name),
+    );
   }
 
   #judgeChildren(): void {
@@ -293,7 +315,8 @@ class Play {
       const name = `net${i}`;
       const count = live.children.filter((one) => one.name === name).length;
       if (count > 1) this.#problem(`${count} children for ${name}`);
-      if (count === 0 && !this.#closed.has(name) && !this.#lostWork(name)) this.#problem(`no child for ${name}`);
+      if (count === 0 && !this.#closed.has(name) && !this.#lostWork(name) && !this.#orphans().includes(name))
+        this.#problem(`no child for ${name}`);
     }
   }
 
@@ -339,6 +362,14 @@ class Play {
       if (endpoint.deadline() !== undefined) this.#problem(`${name} has a timer left over`);
     }
   }
+}
+
+/** Names of the children that it has or is to have. */
+function wanted(sa: IkeSa): string[] {
+  if (!(sa instanceof Session1)) return childrenOf(v2(sa).state);
+  const { children, quicks, queue } = sa.state;
+  const asked = [...quicks.filter(({ awaits }) => awaits !== 'done').map(({ want }) => want), ...queue];
+  return [...children.filter(isCurrent).map(({ name }) => name), ...asked.map(({ child }) => child)];
 }
 
 function bugs(side: Side): string {

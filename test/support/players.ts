@@ -7,7 +7,10 @@ import type { Flavour, Groups, Name, Plan } from './schedule.ts';
 const known = new Map<string, readonly Offer[]>();
 
 function offered(protocol: 'ike' | 'esp' | 'ah', groups: Groups, base: string): readonly Offer[] {
-  const text = { none: base, first: `${base}-x25519`, second: `${base}-ecp256`, both: `${base}-x25519-ecp256` }[groups];
+  const first = base.startsWith(OLD) ? 'modp2048' : 'x25519';
+  const text = { none: base, first: `${base}-${first}`, second: `${base}-ecp256`, both: `${base}-${first}-ecp256` }[
+    groups
+  ];
   const key = `${protocol} ${text}`;
   const before = known.get(key);
   if (before) return before;
@@ -16,7 +19,9 @@ function offered(protocol: 'ike' | 'esp' | 'ah', groups: Groups, base: string): 
   return parsed;
 }
 
-const IKE = 'aes128gcm16-prfsha256';
+const IKE = { 1: 'aes128-sha256', 2: 'aes128gcm16-prfsha256' } as const;
+const ESP = { 1: 'aes128-sha256', 2: 'aes128gcm16' } as const;
+const OLD = 'aes128-';
 
 const NETS = [0, 1, 2].map((i) => ({
   localTs: selectors(`10.1.${i}.0/24`),
@@ -30,23 +35,24 @@ const HOSTS = ['gre', 'ospf', 'udp/1701'].map((limits) => ({
 }));
 
 /** A child of this flavour as one side has it, seen from the left. */
-function childOf(flavour: Flavour, i: number, groups: Groups, left: boolean): Partial<Child> {
+function childOf(version: Plan['version'], flavour: Flavour, i: number, groups: Groups, left: boolean): Partial<Child> {
+  const esp = ESP[version];
   switch (flavour) {
     case 'plain':
-      return { ...NETS[i], offers: offered('esp', groups, 'aes128gcm16') };
+      return { ...NETS[i], offers: offered('esp', groups, esp) };
     case 'esn':
-      return { ...NETS[i], offers: offered('esp', groups, left ? 'aes128gcm16-esn' : 'aes128gcm16-noesn-esn') };
+      return { ...NETS[i], offers: offered('esp', groups, left ? `${esp}-esn` : `${esp}-noesn-esn`) };
     case 'ah':
       return { ...NETS[i], protocol: 'ah', offers: offered('ah', groups, 'sha256') };
     case 'transport':
-      return { ...HOSTS[i], mode: 'transport', offers: offered('esp', groups, 'aes128gcm16') };
+      return { ...HOSTS[i], mode: 'transport', offers: offered('esp', groups, esp) };
     case 'declined':
-      return { ...HOSTS[i], mode: left ? 'transport' : 'tunnel', offers: offered('esp', groups, 'aes128gcm16') };
+      return { ...HOSTS[i], mode: left ? 'transport' : 'tunnel', offers: offered('esp', groups, esp) };
   }
 }
 
 export function connections(plan: Plan): [Connection, Connection] {
-  const { childRekey, flavours } = plan;
+  const { childRekey, flavours, version } = plan;
   const lifetime = {
     ...child().lifetime,
     rekeyTime: childRekey,
@@ -55,16 +61,17 @@ export function connections(plan: Plan): [Connection, Connection] {
   };
   const children = (groups: Groups, left: boolean) =>
     Array.from({ length: plan.children }, (_, i) =>
-      child({ name: `net${i}`, lifetime, ...childOf(flavours[i] ?? 'plain', i, groups, left) }),
+      child({ name: `net${i}`, lifetime, ...childOf(version, flavours[i] ?? 'plain', i, groups, left) }),
     );
   const left = connection({
     ...plan.conn,
-    offers: offered('ike', plan.groups[0], IKE),
+    version,
+    offers: offered('ike', plan.groups[0], IKE[version]),
     children: children(plan.pfs[0], true),
   });
   const right = mirrored(
     { ...left, children: children(plan.pfs[1], false) },
-    { offers: offered('ike', plan.groups[1], IKE) },
+    { offers: offered('ike', plan.groups[1], IKE[version]) },
   );
   const both: [Connection, Connection] = [left, right];
   return plan.kind === 'refused' && plan.wrongKey === 'initiator' ? trusting(plan, both) : both;

@@ -41,6 +41,7 @@ export type Flavour = 'plain' | 'transport' | 'declined' | 'ah' | 'esn';
 export type Groups = 'none' | 'first' | 'second' | 'both';
 
 export interface Plan {
+  readonly version: 1 | 2;
   readonly seed: number;
   /**
    * `rough`: the wire does what it likes for a while, then everything must come to rest. `smooth`: a perfect wire with
@@ -76,7 +77,25 @@ export interface Plan {
 
 const NAMES = ['left', 'right'] as const;
 
-export function draw(seed: number, kinds: readonly Plan['kind'][] = ['rough']): Plan {
+export function draw(seed: number, kinds: readonly Plan['kind'][] = ['rough'], version: Plan['version'] = 2): Plan {
+  const plan = drawn(seed, kinds);
+  return version === 2 ? plan : older(plan, new Dice(seed + 0x1e1));
+}
+
+/** The same in IKEv1: nobody declines transport mode, and aggressive mode has one group. */
+function older(plan: Plan, dice: Dice): Plan {
+  const aggressive = dice.chance(0.3);
+  return {
+    ...plan,
+    version: 1,
+    flavours: plan.flavours.map((flavour) => (flavour === 'declined' ? 'transport' : flavour)),
+    groups: aggressive ? ['first', 'first'] : plan.groups,
+    wrongKey: 'both',
+    conn: { ...plan.conn, aggressive, dpdOnDemand: dice.chance(0.2), deleteRekeyed: dice.chance(0.2) },
+  };
+}
+
+function drawn(seed: number, kinds: readonly Plan['kind'][]): Plan {
   const dice = new Dice(seed);
   for (let i = 0; i < 4; i++) dice.word();
   const kind = dice.pick(kinds);
@@ -92,6 +111,7 @@ export function draw(seed: number, kinds: readonly Plan['kind'][] = ['rough']): 
     ? ['plain', 'transport', 'declined', 'ah', 'esn']
     : ['plain', 'transport', 'esn'];
   return {
+    version: 2,
     seed,
     kind,
     wire: smooth ? { ...GOOD, delay: 1 + dice.below(60) } : roughWire(dice),

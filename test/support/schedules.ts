@@ -15,7 +15,7 @@ export interface Run {
 const LOOK = 8;
 const TRIES = 120;
 
-export function runSchedules(count: number, kinds: readonly Plan['kind'][]): Run {
+export function runSchedules(count: number, kinds: readonly Plan['kind'][], version: Plan['version'] = 2): Run {
   const only = process.env.ESPALIER_SEED;
   const seen = new Map<string, number>();
   const [first, last] = only === undefined ? [1, count] : [Number(only), Number(only)];
@@ -24,7 +24,7 @@ export function runSchedules(count: number, kinds: readonly Plan['kind'][]): Run
   let played = 0;
   let messages = 0;
   for (let seed = first; seed <= last && failure === undefined; seed++) {
-    const plan = draw(seed, kinds);
+    const plan = draw(seed, kinds, version);
     const { problems, seen: more, log } = attempt(plan, seed % LOOK === 0);
     played++;
     messages += log.length;
@@ -33,7 +33,7 @@ export function runSchedules(count: number, kinds: readonly Plan['kind'][]): Run
     if (only !== undefined) console.log(`${JSON.stringify(plan, undefined, 1)}\n${log.join('\n')}`);
   }
   const each = (performance.now() - began) / played;
-  const title = `${played} schedules (${kinds.join()}), ${each.toFixed(1)} ms and ${Math.round(messages / played)} datagrams each`;
+  const title = `${played} schedules (IKEv${version}, ${kinds.join()}), ${each.toFixed(1)} ms and ${Math.round(messages / played)} datagrams each`;
   return { played, failure, seen, report: `${title}\n${table(seen)}` };
 }
 

@@ -4,6 +4,8 @@
 
 import { hex } from '../../src/bytes/bytes.ts';
 import type { Effect, SessionId } from '../../src/ike/effects.ts';
+import type { IkeSa } from '../../src/ike/sa.ts';
+import { Session as Session1 } from '../../src/ike/v1/session.ts';
 import { open } from '../../src/ike/v2/protect.ts';
 import { EXCHANGE, exchangeName, notifyName } from '../../src/ike/wire/constants.ts';
 import { parseMessage, parsePayloads } from '../../src/ike/wire/message.ts';
@@ -42,6 +44,8 @@ export class Watch {
   }
 
   #datagram(bytes: Uint8Array, from: Side): void {
+    // Of IKEv1 the ear says what must not be.
+    if (bytes[17] === 0x10) return;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
     const sa = text.slice(0, 16);
     const flags = bytes[FLAGS] ?? 0;
@@ -117,15 +121,26 @@ export class Watch {
 
   #established(side: Side, id: SessionId): void {
     this.#of(side).add(id);
-    const { state } = v2(side.endpoint.session(id));
-    if (!state.keys) return;
-    const name = `${hex(state.spiI)} ${hex(state.spiR)}`;
-    for (const key of [state.keys.skEi, state.keys.skEr]) {
+    const { name, keys } = keysOf(side.endpoint.session(id));
+    for (const key of keys) {
       const owner = this.#keys.get(hex(key));
       if (owner !== undefined && owner !== name) this.problems.push(`${name} has the keys of ${owner}`);
       this.#keys.set(hex(key), name);
     }
   }
+}
+
+/** The keys of an IKE SA that no other may have. */
+function keysOf(sa: IkeSa | undefined): { readonly name: string; readonly keys: readonly Uint8Array[] } {
+  // It is over already.
+  if (!sa) return { name: '', keys: [] };
+  const name = `${hex(sa.state.spiI)} ${hex(sa.state.spiR)}`;
+  if (sa instanceof Session1) {
+    const { keys } = sa.state;
+    return { name, keys: keys ? [keys.cipherKey, keys.skeyidA, keys.skeyidD] : [] };
+  }
+  const { keys } = v2(sa).state;
+  return { name, keys: keys ? [keys.skEi, keys.skEr] : [] };
 }
 
 const NOBODY = '\0'.repeat(8);

@@ -26,7 +26,7 @@ import { isTransport, readQuick } from './quickproposal.ts';
 import type { Session } from './session.ts';
 import type { Quick, Want } from './state.ts';
 import { NOTIFY } from './wire/constants.ts';
-import type { Chain, Payload } from './wire/payload.ts';
+import type { Chain, Id, Payload } from './wire/payload.ts';
 
 /** A quick mode of the peer that is not answered, and one whose confirmation does not come. */
 const UNFINISHED: Millis = 30_000;
@@ -228,6 +228,7 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
       life,
       chosen: { ...read.proposal, transforms: [read.transform] },
     },
+    ...(choice.fit > 0 ? { ids: all(chain, 'ID').map(({ payload }) => copied(payload.id)) } : {}),
     ...(isShorter(life, read.life) ? { shorter: life } : {}),
     begunAt: now,
     endAt: now + UNFINISHED,
@@ -245,6 +246,10 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
   quick.job = session.job(now);
   const job = { session: state.id, serial: quick.job.serial };
   world.effect({ type: 'agree', job, group: suite.ke, pair: undefined, theirs: publicI });
+}
+
+function copied(id: Id): Id {
+  return { ...id, data: id.data.slice() };
 }
 
 /** The shared secret of a quick mode with PFS is there. */
@@ -277,8 +282,7 @@ function sendQuick2(
     { tag: 'SA', proposals: [{ ...answer.chosen, spi }] },
     { tag: 'NONCE', data: quick.nonceR },
     ...(pair ? [{ tag: 'KE', data: pair.public } as const] : []),
-    { tag: 'ID', id: idOfSelector(want.remoteTs) },
-    { tag: 'ID', id: idOfSelector(want.localTs) },
+    ...(quick.ids ?? [want.remoteTs, want.localTs].map(idOfSelector)).map((id): Payload => ({ tag: 'ID', id })),
     ...originalAddresses(session, quick.mode),
     ...(quick.shorter ? [responderLifetime(answer.chosen.protocol, spi, quick.shorter)] : []),
   ];

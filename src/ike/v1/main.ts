@@ -235,9 +235,11 @@ export function onMain5(
   state.local = to;
   state.remote = from;
   const own = ownId(session);
+  const contact = world.others(session).length === 0 ? [initialContact(session)] : [];
   const { bytes, iv: next } = sealed(session, { exchange: phase1Exchange(session), messageId: 0 }, iv, [
     own.payload,
     ownHash(session, own.body),
+    ...contact,
   ]);
   state.iv = next;
   state.sent = send(session, now, bytes, false);

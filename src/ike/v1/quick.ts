@@ -457,6 +457,8 @@ function forget({ state, world }: Session, quick: Quick): void {
 
 /** The peer refuses a quick mode of ours: the one that it names, or else the oldest. */
 export function quickRefused(session: Session, now: Millis, kind: number, name: string, spi: number | undefined): void {
+  const answered = session.state.quicks.find((one) => one.awaits === 'quick-3' && one.answer?.spi === spi);
+  if (answered) return quickFailed(session, now, answered, refusal(session, kind, name, answered, undefined));
   const waiting = outstanding(session.state).filter(({ awaits }) => awaits === 'quick-2');
   const quick = waiting.find((one) => one.spi === spi) ?? waiting[0];
   if (!quick) return session.world.count('unexpected-notify');

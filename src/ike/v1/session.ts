@@ -281,12 +281,19 @@ export class Session implements IkeSa {
     }
     state.queue = [];
     closeChildren(this, reason);
+    // What was to go on in another one is over: there are no children for it.
+    if (before === 'established' && this.rekeying) world.session(state.replacement ?? 0)?.abandoned(now, reason);
     if (before !== 'rekeyed' || state.successor === undefined) {
       const { id, conn, remote, establishedAt } = state;
       const established = establishedAt !== undefined;
       this.event({ kind: 'session-closed', session: id, conn, remote, established, reason });
     }
     world.forget(this);
+  }
+
+  /** It was to take another one's place, which is gone. */
+  abandoned(now: Millis, reason: Reason): void {
+    if (this.state.phase === 'init' || this.state.phase === 'auth') this.over(now, reason);
   }
 
   wipe(): void {

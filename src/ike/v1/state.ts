@@ -9,7 +9,7 @@ import type { Selector } from '../wire/ts.ts';
 import type { Life } from './attributes.ts';
 import type { Keys } from './keymat.ts';
 import type { NatFlavour } from './vendor.ts';
-import type { Proposal } from './wire/payload.ts';
+import type { Id, Proposal } from './wire/payload.ts';
 
 /** A message of ours that may have to be sent again, with the same bytes. */
 export interface Sent {
@@ -96,6 +96,8 @@ export interface Quick {
   pair?: KeyPair;
   /** What the responder chose, and the lifetime that both can live with. */
   answer?: { readonly suite: Suite; readonly spi: number; readonly life: Life; readonly chosen: Proposal };
+  /** The peer's own words for the selectors, where all of them are accepted: they go back as they came. */
+  readonly ids?: readonly Id[];
   /** The peer's lifetime differs from what we go by: it is told so. */
   readonly shorter?: Life;
   job?: Job;

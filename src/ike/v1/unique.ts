@@ -5,7 +5,7 @@ import { compare } from '../../bytes/bytes.ts';
 import { moveChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
-import { reconcile } from './children.ts';
+import { isCurrent, reconcile } from './children.ts';
 import type { Session } from './session.ts';
 
 const AFRESH: Reason = { code: 'replaced', text: 'the peer started afresh (INITIAL-CONTACT)', by: 'peer' };
@@ -27,13 +27,25 @@ export function agreed(session: Session, now: Millis, initialContact: boolean): 
   world.known(session);
   for (const other of others) {
     if (other.state.phase !== 'established') continue;
-    if (initialContact && (other.state.establishedAt ?? now) <= state.startedAt) other.over(now, AFRESH);
+    if (initialContact && (other.state.establishedAt ?? now) <= state.startedAt) startOver(session, now, other);
     else choose(session, now, other);
     if (state.phase !== 'established') return;
   }
   session.advance(now);
   // Who has answered leaves the old one only when it knows that we have the new one.
   if (state.original && elders(session).length > 0) session.checkLiveness(now);
+}
+
+/** The peer has nothing of it any more. What was to move over is made anew. */
+function startOver({ state }: Session, now: Millis, other: Session): void {
+  if (state.replaces === other.state.id) {
+    for (const { name, localTs, remoteTs } of other.state.children.filter(isCurrent)) {
+      const [ours, theirs] = [localTs[0], remoteTs[0]];
+      if (ours && theirs) state.queue.push({ child: name, localTs: ours, remoteTs: theirs });
+    }
+    state.queue.push(...other.state.queue.filter(({ rekeys }) => rekeys === undefined));
+  }
+  other.over(now, AFRESH);
 }
 
 function choose(session: Session, now: Millis, other: Session): void {
@@ -67,6 +79,8 @@ function lowest({ state }: Session): Uint8Array {
 function succeed(session: Session, now: Millis, by: Session, contested: boolean): void {
   const { state } = session;
   const end = endOf(session, by);
+  // Whoever leads here leads there, even when this one is gone.
+  for (const elder of elders(session)) elder.state.successor = by.state.id;
   state.phase = 'rekeyed';
   state.successor = by.state.id;
   if (end !== undefined) state.endAt = now + (contested ? Math.max(2 * end, CONTESTED) : end);

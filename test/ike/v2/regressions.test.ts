@@ -11,6 +11,7 @@ import { type Plan, readSteps } from '../../support/schedule.ts';
 const QUIET = { loss: 0, duplicate: 0, delay: 10, reorder: 0, mtu: 65_507 } as const;
 
 const BASE: Omit<Plan, 'seed' | 'end'> = {
+  version: 2,
   kind: 'rough',
   wire: QUIET,
   calm: true,
