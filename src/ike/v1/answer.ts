@@ -21,10 +21,10 @@ import { refuseFirst } from './inform.ts';
 import { isShorter, lifeOfChild, responderLifetime, shorter } from './lifetime.ts';
 import { originalAddresses } from './natt.ts';
 import { all, find, need, numberBytes } from './payloads.ts';
-import { beforeOf, installQuick, sendHashed } from './quick.ts';
+import { beforeOf, installQuick, KEEP, sendHashed } from './quick.ts';
 import { isTransport, readQuick } from './quickproposal.ts';
 import type { Session } from './session.ts';
-import type { Quick, Want } from './state.ts';
+import type { Quick, Sent, Want } from './state.ts';
 import { NOTIFY } from './wire/constants.ts';
 import type { Chain, Id, Payload } from './wire/payload.ts';
 
@@ -41,6 +41,8 @@ interface First {
   readonly publicI: Uint8Array | undefined;
   readonly iv: Uint8Array;
   readonly heard: Uint8Array;
+  /** The peer's words for the selectors. */
+  readonly ids: readonly Id[];
 }
 
 /** What the peer asks for, as seen from here. */
@@ -73,11 +75,13 @@ export function answerQuick1(session: Session, now: Millis, { chain, ...arrival 
   }
   const { proposals } = need(chain, 'SA').payload;
   const nonce = need(chain, 'NONCE').payload.data.slice();
-  const first: First = { ...arrival, nonce, publicI: find(chain, 'KE')?.payload.data.slice() };
+  const ids = all(chain, 'ID').map(({ payload }) => copied(payload.id));
+  const first: First = { ...arrival, nonce, publicI: find(chain, 'KE')?.payload.data.slice(), ids };
   const reads = readQuick(proposals);
   const [spi = new Uint8Array(0)] = proposals.map((proposal) => proposal.spi);
   const refusal = (kind: number, child: string, reason: Reason) => {
-    refuseFirst(session, now, kind, proposals[0]?.protocol ?? 0, spi);
+    const sent = refuseFirst(session, now, kind, proposals[0]?.protocol ?? 0, spi);
+    if (sent) keepRefusal(session, now, first, sent);
     session.note({ ...reason, ...(child === '' ? {} : { text: `${child}: ${reason.text}` }) });
   };
   const wish = wishOf(session, chain, reads);
@@ -140,6 +144,29 @@ function choicesOf({ state }: Session, config: Child, { local, remote, reads }: 
       return [{ config, mode, localTs, remoteTs, fit: exact ? 2 : whole ? 1 : 0 }];
     }),
   );
+}
+
+/** As long as the peer may repeat its question, it is told again. */
+function keepRefusal({ state }: Session, now: Millis, { id, iv, heard }: First, sent: Sent): void {
+  if (state.quicks.length >= MOST_UNFINISHED) return;
+  const nobody = hostOf(state.remote.ip);
+  state.quicks.push({
+    id,
+    ours: false,
+    want: { child: '', localTs: nobody, remoteTs: nobody },
+    protocol: 'esp',
+    mode: 'tunnel',
+    awaits: 'done',
+    iv,
+    heard,
+    sent,
+    spi: 0,
+    group: KE.NONE,
+    nonceI: new Uint8Array(0),
+    nonceR: new Uint8Array(0),
+    begunAt: now,
+    endAt: now + KEEP,
+  });
 }
 
 interface Taken {
@@ -228,7 +255,7 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
       life,
       chosen: { ...read.proposal, transforms: [read.transform] },
     },
-    ...(choice.fit > 0 ? { ids: all(chain, 'ID').map(({ payload }) => copied(payload.id)) } : {}),
+    ...(choice.fit > 0 ? { ids: first.ids } : {}),
     ...(isShorter(life, read.life) ? { shorter: life } : {}),
     begunAt: now,
     endAt: now + UNFINISHED,
@@ -240,7 +267,9 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
   }
   if (!publicI) {
     world.freeSpi(quick.spi);
-    return refuseFirst(session, now, NOTIFY.INVALID_KEY_INFORMATION, read.proposal.protocol, read.proposal.spi);
+    const { protocol, spi } = read.proposal;
+    const sent = refuseFirst(session, now, NOTIFY.INVALID_KEY_INFORMATION, protocol, spi);
+    return sent && keepRefusal(session, now, first, sent);
   }
   state.quicks.push(quick);
   quick.job = session.job(now);

@@ -18,7 +18,7 @@ import { open } from './protect.ts';
 import { heard, quickRefused } from './quick.ts';
 import { freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
-import type { Quick } from './state.ts';
+import type { Quick, Sent } from './state.ts';
 import { restore } from './unique.ts';
 import { unread } from './why.ts';
 import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
@@ -33,16 +33,16 @@ const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: '
 
 // --- what goes out -------------------------------------------------------------------------------------------------------
 
-function inform(session: Session, now: Millis, payloads: readonly Payload[]): void {
+function inform(session: Session, now: Millis, payloads: readonly Payload[]): Sent | undefined {
   const { state } = session;
-  if (!state.keys || !state.iv) return;
+  if (!state.keys || !state.iv) return undefined;
   const messageId = freshId(session);
   const suite = suiteOf(session);
   const id = numberBytes(messageId);
   const data = messageHash(suite, keysOf(session), id, encodeChain(payloads).bytes);
   const header = { exchange: EXCHANGE.INFORMATIONAL, messageId };
   const { bytes } = sealed(session, header, exchangeIv(suite, state.iv, id), [{ tag: 'HASH', data }, ...payloads]);
-  send(session, now, bytes, false);
+  return send(session, now, bytes, false);
 }
 
 function cookies({ state }: Session): Uint8Array {
@@ -70,8 +70,14 @@ export function refuse(session: Session, now: Millis, kind: number, quick: Quick
   inform(session, now, [notify(kind, protocolId(quick.protocol), numberBytes(quick.answer?.spi ?? quick.spi))]);
 }
 
-export function refuseFirst(session: Session, now: Millis, kind: number, protocol: number, spi: Uint8Array): void {
-  inform(session, now, [notify(kind, protocol, spi)]);
+export function refuseFirst(
+  session: Session,
+  now: Millis,
+  kind: number,
+  protocol: number,
+  spi: Uint8Array,
+): Sent | undefined {
+  return inform(session, now, [notify(kind, protocol, spi)]);
 }
 
 /** By the SPIs that we receive with. */

@@ -81,9 +81,12 @@ function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | unde
     const text = 'the peer did not complete quick mode in time';
     quickFailed(session, now, quick, { code: 'half-open', text, by: 'peer' });
   } else if (quick.sent && again(session, now, quick.sent)) {
-    if (quick.ours) return 'silent';
+    if (quick.ours && session.state.lastIn <= quick.sent.since) return 'silent';
+    // The peer lives, and does not want to answer.
+    if (quick.ours)
+      quickFailed(session, now, quick, { code: 'no-answer', text: 'the peer does not answer quick mode' });
     // The peer may have got it all the same: its packets will say so.
-    delete quick.sent.nextAt;
+    else delete quick.sent.nextAt;
   }
   return undefined;
 }

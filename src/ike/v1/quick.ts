@@ -449,7 +449,7 @@ export function quickFailed(session: Session, now: Millis, quick: Quick, reason:
 }
 
 /** Another one takes its place. */
-function forget({ state, world }: Session, quick: Quick): void {
+export function forget({ state, world }: Session, quick: Quick): void {
   state.quicks = state.quicks.filter((other) => other !== quick);
   quick.pair?.secret.fill(0);
   world.freeSpi(quick.spi);

@@ -16,7 +16,7 @@ import { deleteAll, probe, receiveInform, sayClear, tellError } from './inform.t
 import { deadline, tick } from './life.ts';
 import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
-import { beginQuick, complete, quickFailed, receiveQuick } from './quick.ts';
+import { beginQuick, complete, forget, quickFailed, receiveQuick } from './quick.ts';
 import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
 import { type Awaits, outstanding, type SessionState, type Want } from './state.ts';
 import { elders, heir, reauthenticate } from './unique.ts';
@@ -275,9 +275,14 @@ export class Session implements IkeSa {
     state.phase = 'closed';
     state.reason = reason;
     for (const quick of [...state.quicks]) {
-      // Nothing was to come any more, and whoever took this one's place has the child.
-      if (quick.awaits === 'switch' && heir(this) !== this) complete(this, now, quick);
-      else quickFailed(this, now, quick, reason);
+      // Whoever took this one's place has the child. One like us ends an SA when its quick modes are done.
+      const next = heir(this);
+      const made = quick.awaits === 'switch' || (quick.awaits === 'quick-3' && state.peerEspalier);
+      if (made && next !== this) complete(this, now, quick);
+      else if (quick.ours && quick.awaits !== 'done' && next !== this) {
+        forget(this, quick);
+        next.enqueue(now, [quick.want]);
+      } else quickFailed(this, now, quick, reason);
     }
     state.queue = [];
     closeChildren(this, reason);
