@@ -152,6 +152,8 @@ class Play {
         break;
       case 'close':
         if (session === undefined) return;
+        // The Deletes of the children and of the IKE SA are messages of their own, and either may be lost.
+        if (this.#plan.version === 1) for (const { name } of side.conn.children) this.#closed.add(name);
         side.run(endpoint.close(now, session, { code: 'requested', text: 'closed by the operator' }));
         break;
       case 'soft-limit':

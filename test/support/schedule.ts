@@ -91,7 +91,7 @@ function older(plan: Plan, dice: Dice): Plan {
     flavours: plan.flavours.map((flavour) => (flavour === 'declined' ? 'transport' : flavour)),
     groups: aggressive ? ['first', 'first'] : plan.groups,
     wrongKey: 'both',
-    conn: { ...plan.conn, aggressive, dpdOnDemand: dice.chance(0.2), deleteRekeyed: dice.chance(0.2) },
+    conn: { ...plan.conn, aggressive, deleteRekeyed: dice.chance(0.2) },
   };
 }
 

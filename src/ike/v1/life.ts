@@ -47,7 +47,7 @@ function quickAt({ endAt, job, sent }: Quick): Millis {
 }
 
 export function tick(session: Session, now: Millis): void {
-  const { state, world } = session;
+  const { state, conn, world } = session;
   if (due(state.endAt, now)) {
     ended(session, now);
     if (state.phase !== 'rekeyed') return;
@@ -64,7 +64,10 @@ export function tick(session: Session, now: Millis): void {
   if (state.probe && due(probeAt(session), now)) {
     if (isDead(session, now)) return dead(session, now, state.probe.since);
     probe(session, now);
-  } else if (due(livenessAt(session), now)) probe(session, now);
+  } else if (due(livenessAt(session), now)) {
+    if (!conn.dpdOnDemand || inVain(session)) probe(session, now);
+    else state.lookedAt = now;
+  }
   if (due(keepaliveAt(session), now)) {
     state.lastOut = now;
     world.effect({ type: 'keepalive', local: state.local, remote: state.remote });
@@ -107,14 +110,19 @@ function expired(): Reason {
 // --- liveness and keepalives ---------------------------------------------------------------------------------------------
 
 function livenessAt(session: Session): Millis | undefined {
-  const { state, conn, world } = session;
+  const { state, conn } = session;
   if (state.phase !== 'established' || !state.peerDpd || conn.dpdDelay === 0 || state.probe) return undefined;
   if (state.quicks.some(({ sent }) => sent?.nextAt !== undefined)) return undefined;
   const heard = lastHeard(session);
   if (!conn.dpdOnDemand) return heard + conn.dpdDelay;
   // RFC 3706 §5.5: only where we send, and nothing comes back. Whether we do is looked at once in a while.
-  const sending = state.children.some(({ id }) => (world.lastOutbound(id) ?? 0) > heard);
-  return sending ? heard + conn.dpdDelay : Math.max(heard, state.lastOut) + conn.dpdDelay;
+  return Math.max(heard, inVain(session) ? 0 : (state.lookedAt ?? 0)) + conn.dpdDelay;
+}
+
+/** We send, and nothing comes back. */
+function inVain(session: Session): boolean {
+  const heard = lastHeard(session);
+  return session.state.children.some(({ id }) => (session.world.lastOutbound(id) ?? 0) > heard);
 }
 
 /** ESP is a sign of life as good as IKE. */

@@ -154,6 +154,8 @@ export interface SessionState extends BaseState {
   dpdOut: number;
   dpdIn: number;
   probe?: Probe;
+  /** When it was last seen that nothing was sent in vain. */
+  lookedAt?: Millis;
   fragments?: Fragments;
   fragmentId: number;
 }
