@@ -35,6 +35,8 @@ export interface ChildState {
   readonly lowestNonce: Uint8Array;
   /** Both of the child that this one goes back to, where rekeyings lie between. */
   readonly first?: { readonly ours: boolean; readonly lowestNonce: Uint8Array };
+  /** It was begun to take the place of children up to this id. */
+  after?: number;
   readonly installedAt: Millis;
   stage: ChildStage;
   /** The child that has taken this one's place. */

@@ -58,13 +58,10 @@ export function current({ state }: Session, name: string): ChildState | undefine
   );
 }
 
-/** A child serves from now on, in the place of the one that did so when its quick mode began. */
-export function supersede(session: Session, now: Millis, child: ChildState, before: number | undefined): void {
-  const others = rivals(session, child);
-  const old = others.find(({ id }) => id === before);
-  if (old) takeOver(session, now, old, child);
-  else if (others.length === 0) return announceFirst(session, child);
-  reconcile(session, now);
+/** A child serves from now on, in the place of those that were there when its quick mode began. */
+export function supersede(session: Session, now: Millis, child: ChildState): void {
+  if (rivals(session, child).length === 0) announceFirst(session, child);
+  else reconcile(session, now);
 }
 
 /** Only now is it known that the peer has it, too. */
@@ -96,18 +93,28 @@ function rivals(session: Session, child: ChildState): ChildState[] {
   );
 }
 
-/** Of SAs with one purpose that both sides have begun at once, both keep the same: the nonces decide. */
+/** Of SAs with one purpose one stays, and both sides keep the same. */
 export function reconcile(session: Session, now: Millis): void {
   for (const child of [...session.state.children]) {
     if (!isCurrent(child) || !completed(session, child)) continue;
     for (const other of rivals(session, child)) {
       if (!isCurrent(child)) break;
-      // Other peers send on the newest, and keep the older ones.
-      const wins = session.state.peerEspalier ? compare(child.lowestNonce, other.lowestNonce) > 0 : child.id > other.id;
-      if (wins) takeOver(session, now, other, child, true);
-      else takeOver(session, now, child, other, true);
+      const sequel = isSequel(child, other) || isSequel(other, child);
+      if (wins(session, child, other)) takeOver(session, now, other, child, !sequel);
+      else takeOver(session, now, child, other, !sequel);
     }
   }
+}
+
+/** It was begun when the other was there already. */
+function isSequel({ after = 0 }: ChildState, { id }: ChildState): boolean {
+  return after >= id;
+}
+
+/** Where both sides have begun one at once the nonces decide; but other peers send on the newest, and keep the older ones. */
+function wins({ state }: Session, child: ChildState, other: ChildState): boolean {
+  if (isSequel(child, other) || isSequel(other, child)) return isSequel(child, other);
+  return state.peerEspalier ? compare(child.lowestNonce, other.lowestNonce) > 0 : child.id > other.id;
 }
 
 /** `contested`: the nonces say so, and the peer may see it otherwise. */
@@ -159,6 +166,11 @@ export function rekeyChild(session: Session, now: Millis, child: ChildState): vo
   delete child.rekeyAt;
   const { state } = session;
   if (!isCurrent(child) || state.phase !== 'established' || !completed(session, child)) return;
+  // The peer is about to renew it.
+  if (waiting(session, (quick) => quick.before === child.id && quick.child !== child.id)) {
+    child.rekeyAt = now + 2 * LINGER;
+    return;
+  }
   const [localTs] = child.localTs;
   const [remoteTs] = child.remoteTs;
   if (!localTs || !remoteTs) return;

@@ -19,7 +19,7 @@ import { heard, quickRefused } from './quick.ts';
 import { freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent } from './state.ts';
-import { restore } from './unique.ts';
+import { inherited, restore } from './unique.ts';
 import { unread } from './why.ts';
 import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
 import { encodeChain, encodeMessage, type Message } from './wire/message.ts';
@@ -237,6 +237,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
     const ours = spis.some((spi) => same(spi, cookies(session)));
     if (!ours) return world.count('unknown-spi');
     restore(session, now);
+    inherited(session, now);
     return session.over(now, CLOSED);
   }
   for (const spi of spis) {

@@ -338,7 +338,7 @@ export function complete(session: Session, now: Millis, quick: Quick): void {
   const child = quick.child === undefined ? undefined : findChild(owner, quick.child);
   quick.awaits = 'done';
   quick.endAt = now + KEEP;
-  if (child) supersede(owner, now, child, quick.before);
+  if (child) supersede(owner, now, child);
 }
 
 /** Both directions at once; outbound waits for `activate` where the peer has not confirmed yet. */
@@ -375,6 +375,7 @@ export function installQuick(
   const lifetime: Lifetime = agreedLifetime(config.lifetime, life);
   const child = installSa(owner, now, made, { inbound: keys(quick.spi), outbound: keys(spi) }, config, lifetime);
   quick.child = child.id;
+  if (quick.before !== undefined) child.after = quick.before;
   return child;
 }
 

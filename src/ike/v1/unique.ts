@@ -7,6 +7,7 @@ import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { isCurrent, reconcile } from './children.ts';
 import type { Session } from './session.ts';
+import { outstanding } from './state.ts';
 
 const AFRESH: Reason = { code: 'replaced', text: 'the peer started afresh (INITIAL-CONTACT)', by: 'peer' };
 const REPLACED: Reason = { code: 'replaced', text: 'replaced by a new IKE SA' };
@@ -43,7 +44,8 @@ function startOver({ state }: Session, now: Millis, other: Session): void {
       const [ours, theirs] = [localTs[0], remoteTs[0]];
       if (ours && theirs) state.queue.push({ child: name, localTs: ours, remoteTs: theirs });
     }
-    state.queue.push(...other.state.queue.filter(({ rekeys }) => rekeys === undefined));
+    const asked = [...outstanding(other.state).map(({ want }) => want), ...other.state.queue];
+    state.queue.push(...asked.filter(({ rekeys }) => rekeys === undefined));
   }
   other.over(now, AFRESH);
 }
@@ -117,6 +119,17 @@ export function restore(session: Session, now: Millis): void {
   delete elder.state.successor;
   delete elder.state.endAt;
   succeed(session, now, elder, false);
+}
+
+/**
+ * A peer that got another address behind its NAT begins anew from there, and nothing says whose place that takes until it
+ * deletes the old one, from there as well. Who is like us has moved its children, or else deleted them before.
+ */
+export function inherited(session: Session, now: Millis): void {
+  const { state, world } = session;
+  if (state.phase !== 'established' || !state.natRemote || !state.peerEspalier) return;
+  const next = world.others(session).findLast((other) => isSequel(other, session));
+  if (next && next.state.remote.ip === state.remote.ip) succeed(session, now, next, false);
 }
 
 /** Who has taken an SA's place: what an exchange on the old one makes belongs there. */
