@@ -5,7 +5,10 @@ import { utf8 } from '../../src/bytes/bytes.ts';
 import type { SocketAddress } from '../../src/bytes/ip.ts';
 import type { Random } from '../../src/crypto/types.ts';
 import type { Connection } from '../../src/ike/connection.ts';
+import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
 import { Session } from '../../src/ike/v1/session.ts';
+import { NOTIFY, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
+import type { Payload } from '../../src/ike/v1/wire/payload.ts';
 import { child, connection, LEFT_IP, mirrored, RIGHT_IP } from '../support/connections.ts';
 import type { SideOptions } from '../support/pair.ts';
 import { seeded } from '../support/random.ts';
@@ -137,3 +140,20 @@ export function assertCalm(lone: Lone, what = ''): void {
     assert.equal(stuck.length, 0, `${what}: a quick mode that waits for nothing`);
   }
 }
+
+/** A peer with a child; the SPI is its own. */
+export function served1(): Stage1 & { readonly spi: Uint8Array } {
+  const { lone, peer } = up1();
+  const quick = peer.quick();
+  quick.hear(lone.receive(quick.first(), PEER)[0]);
+  lone.receive(quick.third(), PEER);
+  assert.equal(childrenOf(lone), 1);
+  return { lone, peer, spi: quick.spi };
+}
+
+export function childrenOf(lone: Lone): number {
+  return sessions1(lone).reduce((sum, { state }) => sum + state.children.length, 0);
+}
+
+export const there1 = (peer: Peer1, number: number): Payload =>
+  notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, numberBytes(number));
