@@ -109,7 +109,12 @@ export class Network {
     assert.ok(conn);
     left.gateway.run(left.gateway.endpoint.initiate(now, conn.conn, left.ip, right.ip).effects);
     net.settle();
-    for (const host of [left, right]) assert.equal(this.state(host).children.length, 1);
+    for (const host of [left, right]) {
+      assert.deepEqual(
+        host.gateway.endpoint.sessions().map(({ state }) => state.children.length),
+        [1],
+      );
+    }
     return this;
   }
 
