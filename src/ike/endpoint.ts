@@ -17,6 +17,9 @@ import { decodeHeader } from './wire/message.ts';
 
 export type SessionState = State1 | State2;
 
+/** Of a session at one moment. One that wants more will never be content, and nobody else would get a turn. */
+const MOST_TURNS = 10_000;
+
 export class Endpoint {
   readonly #registry: Registry;
   readonly #v1: Gate1;
@@ -65,8 +68,14 @@ export class Endpoint {
   }
 
   tick(now: Millis): Effect[] {
+    const turns = new Map<SessionId, number>();
     for (let id = this.#registry.due(now); id !== undefined; id = this.#registry.due(now)) {
-      this.#act(now, id, (sa) => sa.tick(now));
+      const turn = (turns.get(id) ?? 0) + 1;
+      turns.set(id, turn);
+      this.#act(now, id, (sa) => {
+        if (turn > MOST_TURNS) throw new Error('a deadline that does not move');
+        sa.tick(now);
+      });
       this.#registry.settle();
     }
     return this.#registry.take();

@@ -237,3 +237,15 @@ test('[D] a renewal of the IKE SA that nobody answers is given up, and the daemo
   assert.ok(lone.pass(600_000).length > 0);
   assert.ok(lone.endpoint.size <= 2);
 });
+
+test('[D] an SA whose deadline does not move, by a bug of ours, costs itself and not the gateway', () => {
+  const { lone } = up1();
+  up1({ lone, seed: 6, name: 'left.test', from: { ip: '203.0.113.6', port: 500 } });
+  const [stuck, other] = sessions1(lone);
+  assert.ok(stuck && other);
+  stuck.deadline = () => lone.now;
+  lone.run(lone.endpoint.checkLiveness(lone.now, stuck.state.id));
+  lone.pass(1);
+  assert.equal(lone.count('bug'), 1);
+  assert.deepEqual(sessions1(lone), [other]);
+});

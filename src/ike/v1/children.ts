@@ -141,7 +141,7 @@ function decide(session: Session, now: Millis, loser: ChildState): void {
   const [ours, theirs] = [winner?.id ?? 0, loser.id].map((id) => world.lastInbound(id) ?? 0) as [number, number];
   if (winner && isCurrent(winner) && theirs > Math.max(ours, since)) return reinstate(session, now, loser, winner);
   if (loser.ours || session.conn.deleteRekeyed) return deleteChild(session, now, loser, TAKEN);
-  if (winner && ours <= since) loser.removeAt = now + (now - winner.installedAt);
+  if (winner && ours <= since) loser.removeAt = now + Math.max(LINGER, now - winner.installedAt);
   else delete loser.removeAt;
 }
 
