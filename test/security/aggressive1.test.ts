@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatWarning } from '../../src/config/error.ts';
+import { loadSwanctl } from '../../src/config/swanctl.ts';
 import { EXCHANGE, NOTIFY } from '../../src/ike/v1/wire/constants.ts';
 import { parseMessage } from '../../src/ike/v1/wire/message.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
@@ -96,4 +98,23 @@ test('[C4] who is allowed aggressive mode is not answered a wrong hash in a way 
   assert.ok(answers.length === 1 && (answers[0]?.length ?? 0) < 80);
   assert.equal(parseMessage(answers[0] as Uint8Array).header.exchange, EXCHANGE.INFORMATIONAL);
   assert.equal(establishedIn(lone), 0);
+});
+
+test('[C4] aggressive mode in the configuration is warned of, and is off where nothing is said', () => {
+  const load = (line: string) => {
+    const text = `connections { c {\nversion = 1\n${line}\nlocal { auth = psk }\nremote { auth = psk }\n} }`;
+    return loadSwanctl([{ path: 'gw.conf', text }]);
+  };
+  for (const [line, aggressive] of [
+    ['aggressive = yes', true],
+    ['aggressive = no', false],
+    ['', false],
+  ] as const) {
+    const { connections, warnings } = load(line);
+    assert.deepEqual(
+      [...connections.values()].map((conn) => conn.aggressive),
+      [aggressive],
+    );
+    assert.deepEqual(warnings.map(formatWarning).filter((text) => text.includes('guess')).length, aggressive ? 1 : 0);
+  }
 });

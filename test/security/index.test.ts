@@ -45,6 +45,7 @@ const LINES: readonly Line[] = [
   { id: 'C7', about: 'IVs and sequence numbers', also: ['test/esp/limits.test.ts'] },
   { id: 'C8', about: 'limits of an SA', also: ['test/esp/limits.test.ts'] },
   { id: 'C9', about: 'randomness', also: ['test/structure/random.test.ts'] },
+  { id: 'C10', about: 'wiping keys' },
   { id: 'C13', about: 'leading zeros', also: ['test/crypto/exchange.test.ts'] },
   { id: 'D', about: 'floods' },
   { id: 'E1', about: 'replay', also: ['test/esp/replay.test.ts', 'test/esp/limits.test.ts'] },

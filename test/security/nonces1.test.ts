@@ -1,10 +1,12 @@
-// SECURITY C9 in IKEv1: nonces, cookies and message ids.
+// SECURITY C9, C10 in IKEv1: nonces, cookies and message ids are new, and what secrets were made from is wiped.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hex } from '../../src/bytes/bytes.ts';
 import { parseMessage } from '../../src/ike/v1/wire/message.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
+import { child, offers, sides1 } from '../support/connections.ts';
+import { Pair, type Side } from '../support/pair.ts';
 import { seeded } from '../support/random.ts';
 import { establishedIn, lone1, PEER, sessions1, up1 } from './guest1.ts';
 import { Peer1 } from './peer1.ts';
@@ -61,4 +63,31 @@ test('[C9] cookies, nonces and message ids of IKEv1 are new every time; nonces h
     fresh(id, 4);
   }
   assert.equal(establishedIn(lone), 20);
+});
+
+test('[C10] what keys were made from is wiped once they are made, and the keys with their SA', () => {
+  const esp = offers('aes128-sha256-modp2048', 'esp');
+  for (const aggressive of [false, true]) {
+    const pair = new Pair(...sides1({ aggressive, children: [child({ offers: esp })] }));
+    const secrets: Uint8Array[] = [];
+    const keep = (side: Side) => {
+      for (const { state } of sessions1(side)) {
+        for (const shared of [state.phase1?.shared, state.phase1?.pair?.secret]) if (shared) secrets.push(shared);
+        for (const quick of state.quicks) if (quick.pair) secrets.push(quick.pair.secret);
+      }
+    };
+    pair.watch = (_, side) => keep(side);
+    pair.left.initiate();
+    pair.run(2000);
+    assert.ok(secrets.length > 3);
+    const wiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
+    assert.ok(secrets.every(wiped));
+    for (const side of [pair.left, pair.right]) {
+      const [session] = sessions1(side);
+      assert.ok(session?.state.keys && !session.state.phase1);
+      assert.ok(session.state.quicks.every((quick) => quick.pair === undefined));
+      side.run(side.endpoint.abandon(pair.now, session.state.id, { code: 'requested', text: 'test' }));
+      assert.ok(Object.values<Uint8Array>({ ...session.state.keys }).every(wiped));
+    }
+  }
 });

@@ -411,8 +411,11 @@ export function quickAnswered(session: Session, now: Millis, quick: Quick, answe
     const text = "the peer's public value is not acceptable";
     return quickFailed(session, now, quick, { code: 'bad-key-exchange', text, by: 'us' });
   }
-  if (quick.ours) finishQuick(session, now, quick, config, answer.shared);
-  else quick1Agreed(session, now, quick, config, answer.pair, answer.shared);
+  const { pair, shared } = answer;
+  if (quick.ours) finishQuick(session, now, quick, config, shared);
+  else quick1Agreed(session, now, quick, config, pair, shared);
+  for (const secret of [shared, pair.secret, quick.pair?.secret]) secret?.fill(0);
+  delete quick.pair;
 }
 
 /** An authenticated message: the peer lives, and may have moved. */
