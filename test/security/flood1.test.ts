@@ -9,6 +9,7 @@ import type { Payload } from '../../src/ike/v1/wire/payload.ts';
 import { psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
 import { assertCalm, establishedIn, keyed1, lone1, PEER, serves1, sessions1, up1 } from './guest1.ts';
+import { bugs } from './oracle.ts';
 import { Peer1 } from './peer1.ts';
 import type { Lone } from './stranger.ts';
 
@@ -248,4 +249,25 @@ test('[D] an SA whose deadline does not move, by a bug of ours, costs itself and
   lone.pass(1);
   assert.equal(lone.count('bug'), 1);
   assert.deepEqual(sessions1(lone), [other]);
+});
+
+test('[D] a peer that authenticates itself again and again has nine IKE SAs at most', () => {
+  for (const vendors of [true, false]) {
+    const lone = lone1();
+    for (let i = 0; i < 300; i++) {
+      const peer = new Peer1(i);
+      peer.cookie(
+        lone.receive(
+          peer.first((all) => all.filter(({ tag }) => vendors || tag !== 'VID')),
+          PEER,
+        )[0],
+      );
+      peer.derive(lone.receive(peer.main3(), PEER)[0]);
+      lone.receive(peer.proving(), PEER);
+      assert.equal(establishedIn(lone), 1);
+      assert.ok(lone.endpoint.size <= 9, `${lone.endpoint.size} after ${i}`);
+    }
+    assert.equal(bugs(lone.endpoint), 0);
+    assert.ok(serves1(lone));
+  }
 });

@@ -18,6 +18,8 @@ const LEAVE: Millis = 100;
 const LEFT: Millis = 10_000;
 /** The least where the peer may see it otherwise. */
 const CONTESTED: Millis = 2000;
+/** Replaced ones that one SA has behind it. A peer that begins again and again does not make us keep them all. */
+const MOST_ELDERS = 8;
 /** A reauthentication that came to nothing is tried again. */
 const AGAIN: Millis = 30_000;
 
@@ -91,6 +93,8 @@ function succeed(session: Session, now: Millis, by: Session, contested: boolean)
   by.state.queue.push(...state.queue);
   state.queue = [];
   session.event({ kind: 'session-rekeyed', session: state.id, conn: state.conn, by: by.state.id });
+  // Without a word: the peer would delete with it what it may have there.
+  for (const oldest of elders(by).slice(MOST_ELDERS)) oldest.over(now, REPLACED);
   reconcile(by, now);
   by.advance(now);
 }
