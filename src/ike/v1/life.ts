@@ -6,9 +6,10 @@ import type { Millis } from '../connection.ts';
 import { LIFETIME } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
 import { expireChildren } from './children.ts';
+import { quickFailed } from './failure.ts';
 import { probe } from './inform.ts';
 import { secretFor } from './phase1.ts';
-import { complete, quickFailed } from './quick.ts';
+import { complete } from './quick.ts';
 import { again } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
@@ -174,9 +175,8 @@ function ended(session: Session, now: Millis): void {
 function unsure(next: Session, now: Millis): boolean {
   const { phase, sent, establishedAt = now, peerDpd } = next.state;
   if (phase !== 'established' || !sent) return false;
-  if (now - establishedAt < DOUBTFUL) return true;
   next.checkLiveness(now);
-  return peerDpd;
+  return peerDpd || now - establishedAt < DOUBTFUL;
 }
 
 /** Phase 1 has no answer. */

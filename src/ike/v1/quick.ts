@@ -12,10 +12,11 @@ import { unsuited } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { groupsOf, selectProposal } from '../select.ts';
 import type { ChildState } from '../state.ts';
-import { reasonNoProposal, reasonTs } from '../why.ts';
+import { reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import { answerQuick1, quick1Agreed } from './answer.ts';
-import { current, deleteChild, purposeOf, supersede } from './children.ts';
+import { current, purposeOf, supersede } from './children.ts';
+import { quickFailed } from './failure.ts';
 import { answered, idOfSelector, selectorOf } from './id.ts';
 import { refuse } from './inform.ts';
 import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
@@ -28,7 +29,7 @@ import { open } from './protect.ts';
 import { quickProposals, readQuick } from './quickproposal.ts';
 import { comesBack, digest, freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
-import { outstanding, type Quick, type Want } from './state.ts';
+import type { Quick, Want } from './state.ts';
 import { elders, heir } from './unique.ts';
 import { nothingToOffer } from './why.ts';
 import { EXCHANGE, NOTIFY } from './wire/constants.ts';
@@ -39,8 +40,6 @@ import type { Chain, Payload } from './wire/payload.ts';
 export const KEEP: Millis = 60_000;
 /** Some install their SAs only when they have our last message, and a packet may overtake that. */
 const SWITCH: Millis = 1000;
-/** Before a renewal that was refused is tried again. */
-const RETRY: Millis = 10_000;
 
 // --- beginning -----------------------------------------------------------------------------------------------------------
 
@@ -426,78 +425,4 @@ export function heard(session: Session, now: Millis, from: SocketAddress): void 
   delete state.probe;
   delete state.sent;
   peerMoved(session, now, from);
-}
-
-// --- failure -------------------------------------------------------------------------------------------------------------
-
-export function quickFailed(session: Session, now: Millis, quick: Quick, reason: Reason): void {
-  const { state, world } = session;
-  const { want, awaits, child } = quick;
-  const owner = heir(session);
-  const made = child === undefined ? undefined : findChild(owner, child);
-  // Before it is taken out: a child that nobody has confirmed ends as such. The peer may have all of it, and only we its
-  // last message not.
-  if (made && awaits !== 'done') deleteChild(owner, now, made, reason);
-  state.quicks = state.quicks.filter((other) => other !== quick);
-  quick.pair?.secret.fill(0);
-  if (awaits === 'done') return;
-  if (!made) world.freeSpi(quick.spi);
-  const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
-  if (old?.stage === 'rekeying') {
-    old.stage = 'installed';
-    old.failures++;
-    old.rekeyAt = now + RETRY * Math.min(6, old.failures);
-    if (quick.ours && state.phase !== 'closed') session.note(reason);
-  } else if (quick.ours) childFailed(session, want, reason);
-  session.advance(now);
-}
-
-/** Another one takes its place. */
-export function forget({ state, world }: Session, quick: Quick): void {
-  state.quicks = state.quicks.filter((other) => other !== quick);
-  quick.pair?.secret.fill(0);
-  world.freeSpi(quick.spi);
-}
-
-/** The peer refuses a quick mode of ours: the one that it names, or else the oldest. */
-export function quickRefused(session: Session, now: Millis, kind: number, name: string, spi: number | undefined): void {
-  const answered = session.state.quicks.find((one) => one.awaits === 'quick-3' && one.answer?.spi === spi);
-  if (answered) return quickFailed(session, now, answered, refusal(session, kind, name, answered, undefined));
-  const waiting = outstanding(session.state).filter(({ awaits }) => awaits === 'quick-2');
-  const quick = waiting.find((one) => one.spi === spi) ?? waiting[0];
-  if (!quick) return session.world.count('unexpected-notify');
-  const config = childConfig(session, quick.want.child);
-  const refused = [...(quick.want.refused ?? []), quick.group];
-  const left = groupsOf(config?.offers ?? []).filter((id) => id !== KE.NONE && !refused.includes(id));
-  if (kind === NOTIFY.NO_PROPOSAL_CHOSEN && left.length > 0) {
-    session.state.queue.unshift({ ...quick.want, refused });
-    forget(session, quick);
-    return session.advance(now);
-  }
-  quickFailed(session, now, quick, refusal(session, kind, name, quick, config));
-}
-
-function refusal(
-  session: Session,
-  kind: number,
-  name: string,
-  { want, protocol }: Quick,
-  config: Child | undefined,
-): Reason {
-  const place = config?.where.get(kind === NOTIFY.NO_PROPOSAL_CHOSEN ? `${protocol}_proposals` : 'local_ts');
-  const where = place ?? config?.where.get('');
-  const common = { by: 'peer' as const, peer: session.state.remote, ...(where ? { where } : {}) };
-  switch (kind) {
-    case NOTIFY.NO_PROPOSAL_CHOSEN:
-      return reasonNoProposal({
-        offers: config?.offers ?? [],
-        theirs: undefined,
-        protocol: protocolId(protocol),
-        ...common,
-      });
-    case NOTIFY.INVALID_ID_INFORMATION:
-      return { ...reasonTs({ local: [want.localTs], remote: [want.remoteTs], ...common }), notify: name };
-    default:
-      return { ...common, code: 'peer-error', text: `the peer refused quick mode with ${name}`, notify: name };
-  }
 }
