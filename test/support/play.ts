@@ -325,6 +325,9 @@ class Play {
   /** A key exchange that was under way at a transplant is never computed; the child is reported as failed. */
   #lostWork(name: string): boolean {
     const given = this.#sides.flatMap(({ events }) => events);
+    // In IKEv1 an IKE SA may fail at the one side, with what was to be made there, while another one stands.
+    const failed = given.some((one) => one.kind === 'session-closed' && !one.established && one.reason.by === 'peer');
+    if (this.#plan.version === 1 && failed) return true;
     return given.some((one) => one.kind === 'child-failed' && one.child === name && one.reason.code === 'internal');
   }
 

@@ -15,6 +15,7 @@ import { complete, completed, waiting } from './quick.ts';
 import { comesBack } from './send.ts';
 import type { Session } from './session.ts';
 import type { Want } from './state.ts';
+import { elders } from './unique.ts';
 
 /** Packets of a replaced SA may still be under way for this long. */
 const LINGER: Millis = 5000;
@@ -187,9 +188,25 @@ export function rekeyChild(session: Session, now: Millis, child: ChildState): vo
 /** Everything with this purpose: the peer is not to fall back to what this one has replaced. */
 export function deleteAllOf(session: Session, now: Millis, child: ChildState, reason: Reason): void {
   const { phase } = session.state;
+  if (!session.state.children.includes(child)) return;
   const old = predecessors(session, child);
   if (phase === 'established' || phase === 'rekeyed') sendDeletes(session, now, [...old, child]);
   for (const one of [...old, child]) end(session, now, one, one === child ? reason : TAKEN);
+}
+
+/** The same on demand: what is under way to take its place is not wanted either. */
+export function closeChild(session: Session, now: Millis, child: ChildState, reason: Reason): void {
+  const name = purpose(child.name, child.localTs, child.remoteTs);
+  for (const one of [session, ...elders(session)]) {
+    for (const quick of [...one.state.quicks]) {
+      if (purposeOf(quick.want) !== name || quick.awaits === 'done') continue;
+      if (quick.ours && quick.child === undefined) quick.unwanted = true;
+      else if (quick.awaits === 'switch') complete(one, now, quick);
+    }
+    one.state.queue = one.state.queue.filter((want) => purposeOf(want) !== name);
+  }
+  const serves = current(session, name);
+  for (const one of new Set([child, ...(serves ? [serves] : [])])) deleteAllOf(session, now, one, reason);
 }
 
 /** The peer wants it no more. What it replaced, and what the peer still has, serves again. */
@@ -210,7 +227,9 @@ export function end(session: Session, now: Millis, child: ChildState, reason: Re
   // Its successor only waited for the peer to be ready; but of one that never served nothing can be told.
   const served = completed(session, child);
   const found = served ? waiting(session, (quick) => quick.before === child.id && quick.child !== child.id) : undefined;
-  if (found) complete(found.session, now, found.quick);
+  // But one like us deletes what it has renewed only later: it does not want the child any more.
+  const sure = found?.quick.awaits === 'switch' || !session.state.peerEspalier;
+  if (found && sure) complete(found.session, now, found.quick);
   const quiet = child.successor !== undefined || !served;
   discard(session, child);
   if (!quiet) childClosed(session, child, reason);

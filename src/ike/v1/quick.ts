@@ -15,7 +15,7 @@ import type { ChildState } from '../state.ts';
 import { reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import { answerQuick1, quick1Agreed } from './answer.ts';
-import { current, purposeOf, supersede } from './children.ts';
+import { current, deleteAllOf, purposeOf, supersede } from './children.ts';
 import { quickFailed } from './failure.ts';
 import { answered, idOfSelector, selectorOf } from './id.ts';
 import { refuse } from './inform.ts';
@@ -338,6 +338,8 @@ export function complete(session: Session, now: Millis, quick: Quick): void {
   quick.awaits = 'done';
   quick.endAt = now + KEEP;
   if (child) supersede(owner, now, child);
+  const reason: Reason = { code: 'requested', text: 'closed by us', by: 'us' };
+  if (child && quick.unwanted) deleteAllOf(owner, now, child, reason);
 }
 
 /** Both directions at once; outbound waits for `activate` where the peer has not confirmed yet. */

@@ -10,7 +10,7 @@ import type { Reason } from '../reason.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
 import type { ChildState } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
-import { deleteAllOf, expireChild, rekeyChild, used, wants } from './children.ts';
+import { closeChild, expireChild, rekeyChild, used, wants } from './children.ts';
 import { forget, quickFailed } from './failure.ts';
 import { whole } from './fragment.ts';
 import { deleteAll, probe, receiveInform, sayClear, tellError } from './inform.ts';
@@ -227,7 +227,7 @@ export class Session implements IkeSa {
   }
 
   deleteChild(now: Millis, child: ChildState): void {
-    deleteAllOf(this, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
+    closeChild(this, now, child, { code: 'requested', text: 'closed by us', by: 'us' });
   }
 
   expireChild(now: Millis, child: ChildState): void {

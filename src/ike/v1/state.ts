@@ -108,6 +108,8 @@ export interface Quick {
   child?: number;
   /** Our SA with the same purpose when this began. */
   before?: number;
+  /** The child was closed in the meantime: what is made goes at once, and the peer is told. */
+  unwanted?: true;
   readonly begunAt: Millis;
   endAt: Millis;
 }
