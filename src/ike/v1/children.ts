@@ -243,6 +243,8 @@ export function expireChild(session: Session, now: Millis, child: ChildState): v
   deleteAllOf(session, now, child, { code: 'expired', text: 'the end of its lifetime', by: 'us' });
   if (!orphan || !localTs || !remoteTs || session.state.phase !== 'established') return;
   const want = { child: child.name, localTs, remoteTs };
+  // A renewal that waits would find nothing to renew.
+  session.state.queue = session.state.queue.filter(({ rekeys }) => rekeys !== child.id);
   const pending = session.state.queue.some((other) => purposeOf(other) === purposeOf(want));
   if (!pending) session.enqueue(now, [want]);
 }

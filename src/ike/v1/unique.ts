@@ -5,7 +5,7 @@ import { compare } from '../../bytes/bytes.ts';
 import { moveChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
-import { isCurrent, reconcile } from './children.ts';
+import { isCurrent, purposeOf, reconcile } from './children.ts';
 import type { Session } from './session.ts';
 import { outstanding } from './state.ts';
 
@@ -47,7 +47,10 @@ function startOver({ state }: Session, now: Millis, other: Session): void {
       if (ours && theirs) state.queue.push({ child: name, localTs: ours, remoteTs: theirs });
     }
     const asked = [...outstanding(other.state).map(({ want }) => want), ...other.state.queue];
-    state.queue.push(...asked.filter(({ rekeys }) => rekeys === undefined));
+    for (const { child, localTs, remoteTs } of asked) {
+      const want = { child, localTs, remoteTs };
+      if (!state.queue.some((one) => purposeOf(one) === purposeOf(want))) state.queue.push(want);
+    }
   }
   other.over(now, AFRESH);
 }

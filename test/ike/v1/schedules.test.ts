@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { missing, runSchedules } from '../../support/schedules.ts';
 
-const COUNT = Math.ceil(Number(process.env.ESPALIER_SCHEDULES ?? 10_000) / 10);
+const COUNT = Math.ceil(Number(process.env.ESPALIER_SCHEDULES ?? 5000) / 10);
 
 /** What must have occurred at least once for the run to mean anything. */
 const EXPECTED = [
