@@ -277,12 +277,17 @@ export class Ear {
   }
 
   /** A message under the keys of both, with the right hash, in an exchange of its own: as its sender would have made it. */
-  made(from: Side, exchange: number, messageId: number, payloads: readonly Payload[]): Uint8Array {
+  made(from: Side, exchange: number, messageId: number, payloads: readonly Payload[], right = true): Uint8Array {
     const [session] = sessions1(from.endpoint);
     if (!session?.state.iv || !session.state.suite) throw new Error(`${from.name} has no SA`);
     const { spiI, spiR, suite, iv } = session.state;
     const header = { spiI, spiR, nextPayload: 0, exchange, encrypted: true, commit: false, messageId };
-    return sealed(session, header, exchangeIv(suite, iv, number32(messageId)), rehashed(session, header, [], payloads));
+    return sealed(
+      session,
+      header,
+      exchangeIv(suite, iv, number32(messageId)),
+      right ? rehashed(session, header, [], payloads) : payloads,
+    );
   }
 }
 

@@ -54,11 +54,6 @@ export const SITUATIONS = [
   { id: 'nat-rebinding', sides: BOTH, text: 'a NAT changes its mapping' },
   { id: 'transplant', sides: BOTH, text: 'export and import in the middle of every exchange' },
   // Negative ones. `side` is who sends the message in question.
-  { id: 'payload-missing', sides: BOTH, text: 'each payload missing' },
-  { id: 'payload-doubled', sides: BOTH, text: 'each payload doubled' },
-  { id: 'payload-reordered', sides: BOTH, text: 'payloads in another order' },
-  { id: 'payload-unknown', sides: BOTH, text: 'unknown payloads' },
-  { id: 'notify-misplaced', sides: BOTH, text: 'every notify where it does not belong' },
   { id: 'hash-wrong', sides: BOTH, text: 'a wrong HASH' },
   { id: 'unprotected', sides: BOTH, text: 'notify and Delete in the clear' },
   { id: 'message-id', sides: BOTH, text: 'message ids that are zero or were used before' },
