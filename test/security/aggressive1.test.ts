@@ -45,6 +45,9 @@ test('[A13] without any secret a peer is refused, once for each thing it says, a
     assert.ok(refusal && !more && refusal.length < first.length);
     assert.equal(bold.endpoint.size, 0);
   }
+  assert.ok(!bold.events.some(({ kind }) => kind === 'session-started'), 'no key exchange is computed for it');
+  const told = bold.events.at(-1);
+  assert.ok(told?.kind === 'note' && told.reason.code === 'no-psk');
   assertCalm(bold);
 
   const { lone, peer } = keyed1({ sharedKeys: [] });

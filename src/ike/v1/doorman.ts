@@ -2,8 +2,10 @@
 // many may be half-open at a time, from one source and in all (SECURITY D). Whoever is not let in costs one small answer.
 
 import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
-import type { Connection, Millis } from '../connection.ts';
+import type { Connection, Millis, SharedKey } from '../connection.ts';
+import { identityOfAddress } from '../identity.ts';
 import { namedConnections, offeringConnections } from '../match.ts';
+import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
 import { reasonAuth } from '../why.ts';
 import type { Identity } from '../wire/payload.ts';
@@ -92,6 +94,7 @@ export class Doorman {
     const exact = connections.filter(({ remoteId }) => aggressive && remoteId.kind === 'is');
     for (const conn of [...exact, ...connections]) {
       const chosen = chooseIke(conn, proposals);
+      if (chosen && id && !this.#secret(conn, id, guest)) return secretless(conn, id, to.ip);
       if (chosen) return { conn, chosen };
     }
     const [first] = connections;
@@ -101,6 +104,12 @@ export class Doorman {
     if (open && id) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: open.name, reason: stranger(open, id) };
     if (other) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: other.name, reason: noAggressive(other, from.ip) };
     return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: '', reason: nobody(all, to.ip, from.ip) };
+  }
+
+  /** In aggressive mode the peer has named itself: without a secret for it there is nothing to compute. */
+  #secret({ localId }: Connection, remoteId: Identity, { from, to }: Guest): SharedKey | undefined {
+    const own = localId ?? identityOfAddress(to.ip);
+    return findSharedKey(this.#world.sharedKeys(), { localId: own, remoteId, localIp: to.ip, remoteIp: from.ip });
   }
 
   #turnAway({ message, from, to }: Guest, { kind, conn, reason }: Refusal): void {
@@ -204,6 +213,14 @@ function noAggressive(conn: Connection, ip: string): Reason {
 function stranger(conn: Connection, remoteId: Identity): Reason {
   const where = conn.where.get('remote.id') ?? conn.where.get('');
   return reasonAuth({ kind: 'unknown-id', by: 'us', remoteId, expected: conn.remoteId, where });
+}
+
+function secretless(conn: Connection, remoteId: Identity, ip: string): Refusal {
+  const where = conn.where.get('');
+  const localId = conn.localId ?? identityOfAddress(ip);
+  const expected = conn.remoteId;
+  const reason = reasonAuth({ kind: 'no-psk', by: 'us', localId, remoteId, expected, ...(where ? { where } : {}) });
+  return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: conn.name, reason };
 }
 
 function nobody(connections: readonly Connection[], local: string, remote: string): Reason {
