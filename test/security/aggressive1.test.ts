@@ -7,10 +7,11 @@ import { loadSwanctl } from '../../src/config/swanctl.ts';
 import { EXCHANGE, NOTIFY } from '../../src/ike/v1/wire/constants.ts';
 import { parseMessage } from '../../src/ike/v1/wire/message.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
-import { id, psk } from '../support/connections.ts';
+import { id, offers, psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
-import { assertCalm, establishedIn, initiating, keyed1, lone1, PEER, serves1 } from './guest1.ts';
+import { assertCalm, establishedIn, gateway1, initiating, keyed1, lone1, PEER, serves1, sessions1 } from './guest1.ts';
 import { Peer1 } from './peer1.ts';
+import { HERE } from './stranger.ts';
 
 test('[A13] after a refused message 1 of aggressive mode no SA answers to message 3', () => {
   const lone = lone1({ aggressive: true });
@@ -58,6 +59,37 @@ test('[A13] without any secret a peer is refused, once for each thing it says, a
   lone.pass(31_000);
   assert.equal(lone.endpoint.size, 0);
   assertCalm(lone);
+});
+
+test('[A13] what arrives while the key exchange is computed, and another configuration meanwhile, break nothing', () => {
+  for (const aggressive of [false, true]) {
+    const lone = lone1({ aggressive });
+    const peer = new Peer1(5, { aggressive });
+    let last = peer.first();
+    if (!aggressive) {
+      peer.cookie(lone.receive(last, PEER)[0]);
+      last = peer.main3();
+    }
+    const effects = lone.endpoint.receive(lone.now, last, PEER, HERE);
+    const [session] = sessions1(lone);
+    assert.ok(session?.state.awaits === 'shared');
+    peer.spiR = session.state.spiR;
+    for (const exchange of [...Object.values(EXCHANGE), 0, 255]) {
+      for (const messageId of [0, 7]) {
+        const bytes = peer.clear([{ tag: 'HASH', data: new Uint8Array(28) }], exchange, messageId);
+        lone.receive(bytes, PEER);
+        bytes[19] = 1;
+        lone.receive(bytes, PEER);
+      }
+    }
+    assert.equal(session.state.awaits, 'shared');
+    const offered = offers('aes256-sha384-ecp256', 'ike');
+    lone.endpoint.configure([gateway1({ aggressive, offers: offered, localId: id('new.test') })], [psk('a new one')]);
+    lone.run(effects);
+    lone.pass(1);
+    assertCalm(lone);
+    assert.equal(lone.endpoint.size, 0);
+  }
 });
 
 test('[A13] an initiator without a secret gives up, and its peer’s repetitions find nobody', () => {

@@ -4,8 +4,9 @@ import type { Millis } from '../connection.ts';
 import type { Answer } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import { sendAggressive1, sendAggressive2, sendAggressive3 } from './aggressive.ts';
+import { readIke } from './ikeproposal.ts';
 import { sendMain3, sendMain4, sendMain5 } from './main.ts';
-import { chooseIke, phase1Of } from './phase1.ts';
+import { phase1Of } from './phase1.ts';
 import { quickAnswered } from './quick.ts';
 import type { Session } from './session.ts';
 
@@ -38,7 +39,7 @@ function phase1Answered(session: Session, now: Millis, answer: Answer): void {
   phase1Of(session).shared = shared;
   if (original) return aggressive ? sendAggressive3(session, now) : sendMain5(session, now);
   if (!aggressive) return sendMain4(session, now, pair);
-  const chosen = chooseIke(session.conn, phase1Of(session).proposals ?? []);
-  if (!chosen) throw new Error('what was chosen cannot be chosen');
-  sendAggressive2(session, now, pair, chosen);
+  const [read] = readIke(phase1Of(session).proposals ?? []);
+  if (!read) throw new Error('nothing was chosen');
+  sendAggressive2(session, now, pair, { read });
 }
