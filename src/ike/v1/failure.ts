@@ -35,7 +35,7 @@ export function quickFailed(session: Session, now: Millis, quick: Quick, reason:
     old.rekeyAt = now + RETRY * Math.min(6, old.failures);
     if (quick.ours && state.phase !== 'closed') session.note(reason);
   } else if (quick.ours) childFailed(session, want, reason);
-  session.advance(now);
+  owner.advance(now);
 }
 
 /** Another one takes its place. */
@@ -56,9 +56,11 @@ export function quickRefused(session: Session, now: Millis, kind: number, name: 
   const refused = [...(quick.want.refused ?? []), quick.group];
   const left = groupsOf(config?.offers ?? []).filter((id) => id !== KE.NONE && !refused.includes(id));
   if (kind === NOTIFY.NO_PROPOSAL_CHOSEN && left.length > 0) {
-    session.state.queue.unshift({ ...quick.want, refused });
+    // Where the IKE SA was replaced meanwhile, on the one that serves now.
+    const owner = heir(session);
+    owner.state.queue.unshift({ ...quick.want, refused });
     forget(session, quick);
-    return session.advance(now);
+    return owner.advance(now);
   }
   quickFailed(session, now, quick, refusal(session, kind, name, quick, config));
 }

@@ -338,8 +338,15 @@ export function complete(session: Session, now: Millis, quick: Quick): void {
   quick.awaits = 'done';
   quick.endAt = now + KEEP;
   if (child) supersede(owner, now, child);
+  else spare(owner, quick);
   const reason: Reason = { code: 'requested', text: 'closed by us', by: 'us' };
   if (child && quick.unwanted) deleteAllOf(owner, now, child, reason);
+}
+
+/** The peer has deleted the new child before it served: what it was to replace goes on. */
+function spare(owner: Session, { want }: Quick): void {
+  const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
+  if (old?.stage === 'rekeying') old.stage = 'installed';
 }
 
 /** Both directions at once; outbound waits for `activate` where the peer has not confirmed yet. */
