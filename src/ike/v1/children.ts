@@ -83,14 +83,19 @@ function announceFirst(session: Session, child: ChildState): void {
   });
 }
 
+/** In transport mode it is for the two of us, whatever our addresses were: a NAT may have another one now. */
+function aim({ name, mode, localTs, remoteTs }: ChildState): string {
+  if (mode === 'tunnel') return purpose(name, localTs, remoteTs);
+  const anywhere = (selector: Selector) => ({ ...selector, start: NOWHERE, end: NOWHERE });
+  return `transport ${purpose(name, localTs.map(anywhere), remoteTs.map(anywhere))}`;
+}
+
+const NOWHERE = new Uint8Array(4);
+
 function rivals(session: Session, child: ChildState): ChildState[] {
-  const name = purpose(child.name, child.localTs, child.remoteTs);
+  const name = aim(child);
   return session.state.children.filter(
-    (other) =>
-      other !== child &&
-      isCurrent(other) &&
-      purpose(other.name, other.localTs, other.remoteTs) === name &&
-      completed(session, other),
+    (other) => other !== child && isCurrent(other) && aim(other) === name && completed(session, other),
   );
 }
 
