@@ -242,7 +242,8 @@ export function end(session: Session, now: Millis, child: ChildState, reason: Re
 
 /** The hard limit: one that nobody replaced is made anew. */
 export function expireChild(session: Session, now: Millis, child: ChildState): void {
-  const orphan = isCurrent(child) && completed(session, child);
+  // The peer may serve with one that it has not confirmed to us yet.
+  const orphan = isCurrent(child) && (completed(session, child) || rivals(session, child).length === 0);
   const [localTs] = child.localTs;
   const [remoteTs] = child.remoteTs;
   deleteAllOf(session, now, child, { code: 'expired', text: 'the end of its lifetime', by: 'us' });
