@@ -15,15 +15,8 @@ int raw_open(int version, int protocol, uint32_t mark, const char **call) {
   if (fd < 0) return fd;
   *call = "setsockopt(RECVERR)";
   int error = path_report(fd, version);
-  int on = 1, off = 0;
-  // Over IPv4 each packet comes with its header, in which all of this stands: the kernel need not say it again.
-  if (error == 0 && version == 4) {
-    *call = "setsockopt(PKTINFO)";
-    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &off, sizeof off) != 0 ||
-        setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &off, sizeof off) != 0)
-      error = -errno;
-  }
   // AH covers the whole outer header, its id too: over IPv4 we write it ourselves.
+  int on = 1;
   if (error == 0 && protocol == IPPROTO_AH && version == 4) {
     *call = "setsockopt(IP_HDRINCL)";
     if (setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof on) != 0) error = -errno;

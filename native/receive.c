@@ -15,17 +15,17 @@
 
 enum { KEEPALIVE = 0xff };
 
-/** `bare`: with nothing beside the datagrams, for all there is to know of them is inside. */
-static void prepare(struct lane *lane, int max, bool bare) {
+static void prepare(struct lane *lane, int max) {
   for (int i = 0; i < max; i++) {
-    struct msghdr *message = &lane->headers[i].msg_hdr;
     lane->parts[i] = (struct iovec){lane->rx + (size_t)i * RX_STRIDE + RX_HEADROOM, 65536};
-    *message = (struct msghdr){.msg_iov = &lane->parts[i], .msg_iovlen = 1};
-    if (bare) continue;
-    message->msg_name = &lane->addresses[i];
-    message->msg_namelen = sizeof lane->addresses[i];
-    message->msg_control = lane->control[i];
-    message->msg_controllen = sizeof lane->control[i];
+    lane->headers[i].msg_hdr = (struct msghdr){
+      .msg_name = &lane->addresses[i],
+      .msg_namelen = sizeof lane->addresses[i],
+      .msg_iov = &lane->parts[i],
+      .msg_iovlen = 1,
+      .msg_control = lane->control[i],
+      .msg_controllen = sizeof lane->control[i],
+    };
   }
 }
 
@@ -139,18 +139,13 @@ static bool mine(struct lane *lane, const struct path *path, uint8_t class, cons
 /** AH has its SPI and sequence number 4 bytes further on (RFC 4302 §2). */
 enum { AH_SHIFT = 4 };
 
-/**
- * IPv4 raw sockets deliver the IP header too (raw(7)): it tells what `describe` is told elsewhere, and stays in front,
- * for AH. Its length; all there is where it is not one.
- */
-static size_t read_header(const uint8_t *bytes, size_t size, int32_t *words, struct path *path) {
+/** IPv4 raw sockets deliver the IP header too (raw(7)); it stays in front, for AH. */
+static size_t skip_header(const uint8_t *bytes, size_t size, int32_t *words) {
   if (size < 20) return size;
   size_t header = (size_t)(bytes[0] & 15) * 4;
   if (header < 20 || header > size) return size;
   words[MESSAGE_CLASS] = bytes[1];
   words[MESSAGE_HEADER] = bytes[8] | (int32_t)header << 8;
-  memcpy(path->remote, bytes + 12, 4);
-  memcpy(path->local, bytes + 16, 4);
   return header;
 }
 
@@ -158,8 +153,7 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
   if (max > BATCH) max = BATCH;
   bool udp = source == SOURCE_UDP4 || source == SOURCE_UDP6, ah = source == SOURCE_AH4 || source == SOURCE_AH6;
   bool v4 = source == SOURCE_UDP4 || source == SOURCE_ESP4 || source == SOURCE_AH4;
-  bool headed = v4 && !udp;
-  prepare(lane, max, headed);
+  prepare(lane, max);
   lane->rebuilt = 0;
   int got = udp ? take(lane, lane->fds[source], max, 0) : take_raw(lane, lane->fds[source], max), n = 0;
   *drained = got < max;
@@ -172,13 +166,14 @@ int lane_receive(struct lane *lane, enum source source, int max, bool *drained) 
     int32_t *words = lane->messages + i * MESSAGE_WORDS;
     struct path path = {.version = v4 ? 4 : 6};
     words[MESSAGE_CLASS] = words[MESSAGE_HEADER] = 0;
-    size_t left = lane->headers[i].msg_len, segment = 0, header = 0;
-    uint8_t *bytes = lane->parts[i].iov_base;
-    if (headed) header = read_header(bytes, left, words, &path);
-    else segment = describe(message, words, &path);
+    size_t left = lane->headers[i].msg_len, segment = describe(message, words, &path);
     note(words, &path, udp);
-    bytes += header;
-    left -= header;
+    uint8_t *bytes = lane->parts[i].iov_base;
+    if (!udp && v4) {
+      size_t header = skip_header(bytes, left, words);
+      bytes += header;
+      left -= header;
+    }
     if (segment == 0) segment = left;
     // An empty datagram is one all the same: it is counted as too short.
     do {
