@@ -243,9 +243,13 @@ function nobody(connections: readonly Connection[], local: string, remote: strin
   };
 }
 
-/** Of our own: the datagram is the caller's. */
+/** Of our own: the datagram is the caller's. (To clone a view is to clone all that it is a view of, 64 KiB here.) */
 function copied(proposal: Proposal): Proposal {
-  return structuredClone(proposal);
+  const transforms = proposal.transforms.map((transform) => ({
+    ...transform,
+    attributes: transform.attributes.map((attribute) => ({ ...attribute, value: attribute.value.slice() })),
+  }));
+  return { ...proposal, spi: proposal.spi.slice(), transforms };
 }
 
 function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
