@@ -281,20 +281,8 @@ function copied(id: Id): Id {
   return { ...id, data: id.data.slice() };
 }
 
-/** The shared secret of a quick mode with PFS is there. */
-export function quick1Agreed(
-  session: Session,
-  now: Millis,
-  quick: Quick,
-  config: Child,
-  pair: KeyPair,
-  shared: Uint8Array,
-): void {
-  sendQuick2(session, now, quick, config, pair, shared);
-}
-
 /** The peer's packets may come as soon as it has our answer: its SA is there before. */
-function sendQuick2(
+export function sendQuick2(
   session: Session,
   now: Millis,
   quick: Quick,

@@ -1,6 +1,7 @@
 // What a responder of IKEv1 does before it keeps state for anybody. There are no cookies to ask for: the limits are how
 // many may be half-open at a time, from one source and in all (SECURITY D). Whoever is not let in costs one small answer.
 
+import { same } from '../../bytes/bytes.ts';
 import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import { identityOfAddress } from '../identity.ts';
@@ -78,7 +79,8 @@ export class Doorman {
   #again(session: Session, { datagram, from, to }: Guest): void {
     const { state } = session;
     if (state.phase1) state.phase1.heard += datagram.length;
-    if (state.heard && sameDigest(state.heard, digest(datagram))) session.repeat(from, to);
+    const seen = digest(datagram);
+    if (state.heard && same(state.heard, seen)) session.repeat(from, to);
     else this.#world.count('unexpected-message');
   }
 
@@ -250,10 +252,6 @@ function copied(proposal: Proposal): Proposal {
     attributes: transform.attributes.map((attribute) => ({ ...attribute, value: attribute.value.slice() })),
   }));
   return { ...proposal, spi: proposal.spi.slice(), transforms };
-}
-
-function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
 }
 
 function keyOf({ message, from }: Guest): string {

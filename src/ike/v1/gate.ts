@@ -1,5 +1,6 @@
 // Where IKEv1 begins: which message belongs to which SA, and how an SA comes to be.
 
+import { same } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import type { Connection, Millis } from '../connection.ts';
 import { Parties } from '../parties.ts';
@@ -152,8 +153,4 @@ function isFirst({ header, chain }: Message): boolean {
 
 function isZero(spi: Uint8Array): boolean {
   return spi.every((byte) => byte === 0);
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
 }

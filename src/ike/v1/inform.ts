@@ -17,7 +17,7 @@ import { all, errorNotify, hashed, notifies, notify, numberBytes, readable, read
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
 import { heard } from './quick.ts';
-import { freshId, sealed, send, spendId, transmit } from './send.ts';
+import { cookies, freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent } from './state.ts';
 import { inherited, restore } from './unique.ts';
@@ -44,13 +44,6 @@ function inform(session: Session, now: Millis, payloads: readonly Payload[]): Se
   const header = { exchange: EXCHANGE.INFORMATIONAL, messageId };
   const { bytes } = sealed(session, header, exchangeIv(suite, state.iv, id), [{ tag: 'HASH', data }, ...payloads]);
   return send(session, now, bytes, false);
-}
-
-function cookies({ state }: Session): Uint8Array {
-  const spi = new Uint8Array(16);
-  spi.set(state.spiI);
-  spi.set(state.spiR, 8);
-  return spi;
 }
 
 /** A refusal of phase 1, under keys that the peer has. */
@@ -119,14 +112,7 @@ function firstNumber({ world }: Session): number {
 
 // --- what comes in -------------------------------------------------------------------------------------------------------
 
-export function receiveInform(
-  session: Session,
-  now: Millis,
-  message: Message,
-  _datagram: Uint8Array,
-  from: SocketAddress,
-  _to: SocketAddress,
-): void {
+export function receiveInform(session: Session, now: Millis, message: Message, from: SocketAddress): void {
   const { state, world } = session;
   if (message.chain) return unprotected(session, now, message.chain, from);
   const { messageId, nextPayload } = message.header;

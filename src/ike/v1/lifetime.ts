@@ -11,7 +11,7 @@ import type { Chain, Payload } from './wire/payload.ts';
 import { decodeAttributes, encodeAttributes } from './wire/sa.ts';
 
 /** Of a limit that the peer cuts short: when it is time to renew. */
-const SOFT = 0.9;
+export const SOFT = 0.9;
 const KILO = 1024;
 
 export function lifeOfChild({ lifeTime, lifeBytes }: Lifetime): Life {

@@ -36,7 +36,7 @@ import {
   vendors,
 } from './phase1.ts';
 import { open } from './protect.ts';
-import { clear, comesBack, phase1Exchange, sealed, send } from './send.ts';
+import { clear, comesBack, cookies, phase1Exchange, sealed, send } from './send.ts';
 import type { Session } from './session.ts';
 import { agreed } from './unique.ts';
 import { unreadable } from './why.ts';
@@ -129,11 +129,8 @@ export function sendMain5(session: Session, now: Millis): void {
 }
 
 /** RFC 2407 §4.6.3.3: we remember no SA with this peer. */
-export function initialContact({ state }: Session): Payload {
-  const spi = new Uint8Array(16);
-  spi.set(state.spiI);
-  spi.set(state.spiR, 8);
-  return notify(NOTIFY.INITIAL_CONTACT, PROTOCOL.ISAKMP, spi);
+export function initialContact(session: Session): Payload {
+  return notify(NOTIFY.INITIAL_CONTACT, PROTOCOL.ISAKMP, cookies(session));
 }
 
 export function ivOf({ state }: Session): Uint8Array {

@@ -16,6 +16,7 @@ import type { Life, Read } from './attributes.ts';
 import { idOf } from './id.ts';
 import { ikeOffers, readIke } from './ikeproposal.ts';
 import { authHash, type Exchange, firstIv, type Keys, phase1Keys } from './keymat.ts';
+import { SOFT } from './lifetime.ts';
 import { all } from './payloads.ts';
 import type { Session } from './session.ts';
 import type { Phase1 } from './state.ts';
@@ -231,8 +232,7 @@ export function established(session: Session, now: Millis, peerLife: Life): void
   session.event({ kind: 'session-established', session: state.id, conn: state.conn });
 }
 
-/** Of a lifetime that the peer cuts short: when it is time for the next. */
-export const SOFT = 0.9;
+/** Of a lifetime, for the side that did not make the SA. */
 const LATE = 0.95;
 
 function forget({ state }: Session): void {

@@ -14,7 +14,7 @@ import { groupsOf, selectProposal } from '../select.ts';
 import type { ChildState } from '../state.ts';
 import { reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
-import { answerQuick1, quick1Agreed } from './answer.ts';
+import { answerQuick1, sendQuick2 } from './answer.ts';
 import { current, deleteAllOf, purposeOf, supersede } from './children.ts';
 import { quickFailed } from './failure.ts';
 import { answered, idOfSelector, selectorOf } from './id.ts';
@@ -421,7 +421,7 @@ export function quickAnswered(session: Session, now: Millis, quick: Quick, answe
   }
   const { pair, shared } = answer;
   if (quick.ours) finishQuick(session, now, quick, config, shared);
-  else quick1Agreed(session, now, quick, config, pair, shared);
+  else sendQuick2(session, now, quick, config, pair, shared);
   for (const secret of [shared, pair.secret, quick.pair?.secret]) secret?.fill(0);
   delete quick.pair;
 }

@@ -16,6 +16,14 @@ const NON_ESP_MARKER = 4;
 const HEADER_SIZE = 28;
 const FRAGMENT_HEADER = 8;
 
+/** Both cookies: the SPI of the SA itself, where a payload names it (RFC 2407 §4.6.3). */
+export function cookies({ state }: Session): Uint8Array {
+  const spi = new Uint8Array(16);
+  spi.set(state.spiI);
+  spi.set(state.spiR, 8);
+  return spi;
+}
+
 export function phase1Exchange({ state }: Session): number {
   return state.aggressive ? EXCHANGE.AGGRESSIVE : EXCHANGE.IDENTITY_PROTECTION;
 }

@@ -73,7 +73,7 @@ export class Session implements IkeSa {
 
   get rekeying(): boolean {
     const { replacement } = this.state;
-    return replacement !== undefined && this.world.session(replacement)?.state.phase !== undefined;
+    return replacement !== undefined && this.world.session(replacement) !== undefined;
   }
 
   event(event: Event): void {
@@ -111,7 +111,7 @@ export class Session implements IkeSa {
       case EXCHANGE.QUICK_MODE:
         return receiveQuick(this, now, message, datagram, from, to);
       case EXCHANGE.INFORMATIONAL:
-        return receiveInform(this, now, message, datagram, from, to);
+        return receiveInform(this, now, message, from);
     }
     this.world.count('unexpected-exchange');
   }
