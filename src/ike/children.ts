@@ -237,12 +237,3 @@ export function lifeOfChildren(child: ChildState): Millis {
   const never = Number.POSITIVE_INFINITY;
   return Math.min(child.rekeyAt ?? never, child.lifeAt ?? never, child.removeAt ?? never);
 }
-
-export function spiBytes(spi: number): Uint8Array {
-  return Uint8Array.of(spi >>> 24, spi >>> 16, spi >>> 8, spi);
-}
-
-export function spiNumber(bytes: Uint8Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes;
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-}

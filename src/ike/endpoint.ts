@@ -56,7 +56,7 @@ export class Endpoint {
     const arrival = gate.receive(now, datagram, from, to);
     if (!arrival) return;
     this.#registry.touched([arrival.session]);
-    this.#guarded(now, arrival.session, arrival.deliver);
+    this.#registry.guarded(now, arrival.session, arrival.deliver);
   }
 
   answer(now: Millis, answer: Answer): Effect[] {
@@ -207,19 +207,7 @@ export class Endpoint {
 
   #act(now: Millis, id: SessionId, act: (sa: IkeSa) => void): void {
     const sa = this.#registry.touch(id);
-    if (sa) this.#guarded(now, sa, () => act(sa));
-  }
-
-  /** A bug costs the session in which it shows itself, not the gateway. */
-  #guarded(now: Millis, sa: IkeSa, act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      if (error instanceof WireError) throw error;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#registry.count('bug');
-      sa.over(now, { code: 'internal', text, by: 'us' });
-    }
+    if (sa) this.#registry.guarded(now, sa, () => act(sa));
   }
 
   /** Who has taken a session's place, or will: what is wanted of it is wanted there. */

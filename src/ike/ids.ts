@@ -1,5 +1,6 @@
 // Numbers that must not be given twice: of sessions, children, jobs, ESP SPIs and policies.
 
+import { readUint32 } from '../bytes/bytes.ts';
 import type { Random } from '../crypto/types.ts';
 import { policyOf } from './children.ts';
 import type { BaseState, Numbers } from './state.ts';
@@ -38,8 +39,7 @@ export class Ids {
 
   takeSpi(): number {
     for (;;) {
-      const [a = 0, b = 0, c = 0, d = 0] = this.#random(4);
-      const spi = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      const spi = readUint32(this.#random(4));
       // RFC 4303 §2.1: 0 to 255 are reserved.
       if (spi < 256 || this.#spis.has(spi)) continue;
       this.#spis.add(spi);

@@ -2,11 +2,13 @@
 // brought about.
 
 import { hex } from '../bytes/bytes.ts';
+import { WireError } from '../bytes/error.ts';
 import type { Random } from '../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
 import type { Effect, SessionId } from './effects.ts';
 import { Unfinished } from './fragment.ts';
 import { Ids } from './ids.ts';
+import type { Reason } from './reason.ts';
 import type { IkeSa } from './sa.ts';
 import { Timers } from './timers.ts';
 import type { BaseWorld } from './world.ts';
@@ -128,9 +130,55 @@ export class Registry {
   settle(): void {
     for (const sa of this.#touched) {
       const alive = this.#sas.get(sa.state.id) === sa;
-      this.#timers.set(sa.state.id, alive ? sa.deadline() : undefined);
+      this.#timers.set(sa.state.id, alive ? this.#deadline(sa) : undefined);
     }
     this.#touched.clear();
+  }
+
+  #deadline(sa: IkeSa): Millis | undefined {
+    try {
+      return sa.deadline();
+    } catch (error) {
+      this.bury(sa, bug(error));
+      return undefined;
+    }
+  }
+
+  // --- bugs ------------------------------------------------------------------------------------------------------------
+
+  /** A bug costs the SA in which it shows itself, not the gateway. */
+  guarded(now: Millis, sa: IkeSa, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof WireError) throw error;
+      const reason = bug(error);
+      try {
+        this.count('bug');
+        sa.over(now, reason);
+      } catch {
+        this.bury(sa, reason);
+      }
+    }
+  }
+
+  /** The end of an SA that cannot end by itself: what others must know of it. */
+  bury(sa: IkeSa, reason: Reason): void {
+    const { state } = sa;
+    const { id: session, conn, remote, establishedAt } = state;
+    this.count('buried');
+    for (const { id, name, spiIn, reqid } of state.children) {
+      this.effect({ type: 'remove', child: id });
+      this.#children.delete(id);
+      this.ids.freeSpi(spiIn);
+      this.ids.freeReqid(reqid);
+      this.effect({ type: 'event', event: { kind: 'child-closed', session, conn, child: name, id, reason } });
+    }
+    state.children = [];
+    state.phase = 'closed';
+    const established = establishedAt !== undefined;
+    this.effect({ type: 'event', event: { kind: 'session-closed', session, conn, remote, established, reason } });
+    sa.leave();
   }
 
   /** What was brought about since the last time. */
@@ -180,4 +228,9 @@ export class Registry {
       sa: (id) => this.touch(id),
     };
   }
+}
+
+function bug(error: unknown): Reason {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'internal', text, by: 'us' };
 }

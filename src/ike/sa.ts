@@ -41,6 +41,8 @@ export interface IkeSa {
   close(now: Millis, reason: Reason): void;
   /** Ends here and now, without a word to the peer. */
   over(now: Millis, reason: Reason): void;
+  /** Out of all lists: it is over. */
+  leave(): void;
   /** Wipes its keys. */
   wipe(): void;
 }

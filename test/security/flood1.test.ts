@@ -3,12 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { uint32 } from '../../src/bytes/bytes.ts';
+import { notify } from '../../src/ike/v1/payloads.ts';
+import type { Session } from '../../src/ike/v1/session.ts';
 import { NOTIFY, PAYLOAD, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
 import { psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
-import { assertCalm, establishedIn, keyed1, lone1, PEER, serves1, sessions1, up1 } from './guest1.ts';
+import { assertCalm, establishedIn, keyed1, lone1, PEER, served1, serves1, sessions1, up1 } from './guest1.ts';
 import { bugs } from './oracle.ts';
 import { Peer1 } from './peer1.ts';
 import type { Lone } from './stranger.ts';
@@ -29,7 +31,9 @@ function kept(lone: Lone): number {
       spi,
       ...transforms.flatMap((one) => one.attributes.map(({ value }) => value)),
     ]);
-    return [...parts, ...(attributes ?? [])].reduce((all, part) => all + (part?.length ?? 0), sum);
+    // A view keeps all that it is a view of.
+    const buffers = new Set([...parts, ...(attributes ?? [])].flatMap((part) => part?.buffer ?? []));
+    return [...buffers].reduce((all, { byteLength }) => all + byteLength, sum);
   }, 0);
 }
 
@@ -120,6 +124,32 @@ for (const aggressive of [false, true]) {
     }
   });
 }
+
+test('[D] five forged messages from the address of a peer do not shut it out', () => {
+  for (const aggressive of [false, true]) {
+    const lone = lone1({ aggressive });
+    const forged = (seed: number) => lone.receive(new Peer1(seed, { aggressive }).first(), { ip: PEER.ip, port: seed });
+    for (let i = 0; i < 50; i++) forged(1000 + i);
+    lone.pass(1000);
+    const { peer } = keyed1({ lone, aggressive, seed: 7 });
+    assert.ok(peer.keys, 'it is answered');
+    for (let i = 0; i < 50; i++) forged(2000 + i);
+    lone.receive(aggressive ? peer.aggressive3() : peer.proving(), PEER);
+    assert.equal(establishedIn(lone), 1);
+    assert.ok(lone.endpoint.size <= 6);
+  }
+});
+
+test('[D] a source that begins again and again gets five answers in a second', () => {
+  const lone = lone1();
+  let answers = 0;
+  for (let i = 0; i < 1000; i++) {
+    answers += lone.receive(new Peer1(i).first(), { ...PEER, port: 1000 + i }).length;
+    lone.pass(10);
+  }
+  assert.ok(answers <= 55, `${answers}`);
+  assertCalm(lone);
+});
 
 function sessionCookie(lone: Lone, first: Uint8Array): Uint8Array {
   const [session] = sessions1(lone);
@@ -212,7 +242,7 @@ test('[D] quick modes that an authenticated peer does not finish are 64 at most,
   const { lone, peer } = up1();
   for (let i = 0; i < 500; i++) lone.receive(peer.quick(i + 1).first(), PEER);
   assert.equal(lone.installed, 64);
-  assert.equal(lone.count('too-many-children'), 436);
+  assert.equal(lone.count('too-many-quick-modes'), 436);
   lone.pass(40_000);
   assert.equal(lone.endpoint.held.spis, 0);
   assertCalm(lone);
@@ -221,7 +251,7 @@ test('[D] quick modes that an authenticated peer does not finish are 64 at most,
 test('[D] a flood of informational exchanges from an authenticated peer is answered one for one and changes nothing', () => {
   const { lone, peer } = up1();
   for (let i = 1; i <= 2000; i++) {
-    const there = notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, numberBytes(i));
+    const there = notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, uint32(i));
     const many = Array.from({ length: 60 }, () => there);
     const bytes = peer.inform(i % 10 === 0 ? many : [there], { messageId: i });
     assert.ok(length(lone.receive(bytes, PEER)) <= 3 * bytes.length);
@@ -250,6 +280,35 @@ test('[D] an SA whose deadline does not move, by a bug of ours, costs itself and
   assert.equal(lone.count('bug'), 1);
   assert.deepEqual(sessions1(lone), [other]);
 });
+
+test('[D] an SA that cannot even end, by a bug of ours, is taken out of everything', () => {
+  const broken: [string, (session: Session) => void][] = [
+    ['its deadline', (session) => void Object.assign(session, { deadline: fail })],
+    ['its end', (session) => void Object.assign(session, { checkLiveness: fail, over: fail })],
+  ];
+  for (const [what, damage] of broken) {
+    const { lone } = served1();
+    up1({ lone, seed: 6, name: 'left.test', from: { ip: '203.0.113.6', port: 500 } });
+    const [bad, other] = sessions1(lone);
+    assert.ok(bad && other);
+    const { spis } = lone.endpoint.held;
+    damage(bad);
+    const effects = lone.endpoint.checkLiveness(lone.now, bad.state.id);
+    const [gone] = effects.filter(({ type }) => type === 'remove');
+    assert.ok(gone, `${what}: the data plane is told`);
+    const ends = effects.flatMap((effect) => (effect.type === 'event' ? [effect.event.kind] : []));
+    assert.deepEqual(ends.slice(-2), ['child-closed', 'session-closed'], what);
+    lone.run(effects);
+    assert.deepEqual(sessions1(lone), [other], what);
+    assert.deepEqual([lone.endpoint.held.spis, lone.endpoint.held.children], [spis - 1, 0]);
+    lone.pass(200_000);
+    assert.ok(serves1(lone));
+  }
+});
+
+function fail(): never {
+  throw new Error('a bug');
+}
 
 test('[D] a peer that authenticates itself again and again has nine IKE SAs at most', () => {
   for (const vendors of [true, false]) {

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { concat } from '../../src/bytes/bytes.ts';
+import { concat, uint32 } from '../../src/bytes/bytes.ts';
 import type { SocketAddress } from '../../src/bytes/ip.ts';
-import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { notify } from '../../src/ike/v1/payloads.ts';
 import { EXCHANGE, NOTIFY, PAYLOAD, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
 import { encodeChain } from '../../src/ike/v1/wire/message.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
@@ -104,9 +104,9 @@ function scenes(): Scene[] {
   const up = up1();
   const quick2 = answered1();
   const informs: Payload[] = [
-    notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, up.peer.cookies, numberBytes(5)),
-    notify(NOTIFY.NO_PROPOSAL_CHOSEN, PROTOCOL.ESP, numberBytes(5)),
-    { tag: 'D', protocol: PROTOCOL.ESP, spis: [numberBytes(500)] },
+    notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, up.peer.cookies, uint32(5)),
+    notify(NOTIFY.NO_PROPOSAL_CHOSEN, PROTOCOL.ESP, uint32(5)),
+    { tag: 'D', protocol: PROTOCOL.ESP, spis: [uint32(500)] },
     { tag: 'D', protocol: PROTOCOL.ISAKMP, spis: [up.peer.cookies.map((byte) => ~byte)] },
   ];
   return [

@@ -1,11 +1,11 @@
 // How far a peer of IKEv1 may have come with a gateway when the attack begins, and what must be true after it.
 
 import assert from 'node:assert/strict';
-import { utf8 } from '../../src/bytes/bytes.ts';
+import { uint32, utf8 } from '../../src/bytes/bytes.ts';
 import type { SocketAddress } from '../../src/bytes/ip.ts';
 import type { Random } from '../../src/crypto/types.ts';
 import type { Connection } from '../../src/ike/connection.ts';
-import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { notify } from '../../src/ike/v1/payloads.ts';
 import { Session } from '../../src/ike/v1/session.ts';
 import { NOTIFY, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
@@ -156,4 +156,4 @@ export function childrenOf(lone: Lone): number {
 }
 
 export const there1 = (peer: Peer1, number: number): Payload =>
-  notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, numberBytes(number));
+  notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, peer.cookies, uint32(number));

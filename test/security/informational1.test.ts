@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hex } from '../../src/bytes/bytes.ts';
-import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { hex, uint32 } from '../../src/bytes/bytes.ts';
+import { notify } from '../../src/ike/v1/payloads.ts';
 import { EXCHANGE, NOTIFY, PAYLOAD, PROTOCOL } from '../../src/ike/v1/wire/constants.ts';
 import type { Payload } from '../../src/ike/v1/wire/payload.ts';
 import { seeded } from '../support/random.ts';
@@ -150,7 +150,7 @@ test('[A11] Deletes of protocols, sizes and SPIs that there are not delete nothi
     { tag: 'D', protocol: PROTOCOL.ESP, spis: [new Uint8Array(4), new Uint8Array(4).fill(255)] },
     { tag: 'D', protocol: PROTOCOL.ISAKMP, spis: [new Uint8Array(16)] },
     { tag: 'D', protocol: PROTOCOL.ISAKMP, spis: [peer.cookies.toReversed()] },
-    { tag: 'D', protocol: PROTOCOL.ESP, spis: Array.from({ length: 5000 }, (_, i) => numberBytes(i + 256)) },
+    { tag: 'D', protocol: PROTOCOL.ESP, spis: Array.from({ length: 5000 }, (_, i) => uint32(i + 256)) },
   ] satisfies Payload[]) {
     assert.deepEqual(lone.receive(peer.inform([payload]), PEER), []);
   }

@@ -2,12 +2,12 @@
 // its hashes are right all the same, for the attacker may be the peer.
 
 import assert from 'node:assert/strict';
-import { concat } from '../../src/bytes/bytes.ts';
+import { concat, uint32 } from '../../src/bytes/bytes.ts';
 import type { KeyPair, Random } from '../../src/crypto/types.ts';
 import { idOf } from '../../src/ike/v1/id.ts';
 import { ikeProposals } from '../../src/ike/v1/ikeproposal.ts';
 import * as keymat from '../../src/ike/v1/keymat.ts';
-import { notify, numberBytes } from '../../src/ike/v1/payloads.ts';
+import { notify } from '../../src/ike/v1/payloads.ts';
 import { open, seal } from '../../src/ike/v1/protect.ts';
 import { vendorIds } from '../../src/ike/v1/vendor.ts';
 import { EXCHANGE } from '../../src/ike/v1/wire/constants.ts';
@@ -229,7 +229,7 @@ export class Peer1 {
     assert.ok(message, 'nothing was said');
     const { header, body, chain } = parseMessage(message);
     if (chain) return chain.payloads;
-    const iv = keymat.exchangeIv(SUITE1, this.iv, numberBytes(header.messageId));
+    const iv = keymat.exchangeIv(SUITE1, this.iv, uint32(header.messageId));
     const opened = open(SUITE1, this.known.cipherKey, iv, body);
     assert.ok(opened);
     return parseChain(header.nextPayload, opened.plain, { padded: true }).payloads;

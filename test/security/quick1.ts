@@ -1,8 +1,8 @@
 // One quick mode or informational exchange, from the side of a peer made by hand.
 
 import assert from 'node:assert/strict';
+import { uint32 } from '../../src/bytes/bytes.ts';
 import * as keymat from '../../src/ike/v1/keymat.ts';
-import { numberBytes } from '../../src/ike/v1/payloads.ts';
 import { open } from '../../src/ike/v1/protect.ts';
 import { quickProposals } from '../../src/ike/v1/quickproposal.ts';
 import { EXCHANGE, ID } from '../../src/ike/v1/wire/constants.ts';
@@ -41,7 +41,7 @@ export class Quick1 {
     this.messageId = messageId;
     this.nonce = peer.random(32);
     this.spi = peer.random(4).map((byte) => byte | 1);
-    this.iv = keymat.exchangeIv(SUITE1, peer.iv, numberBytes(messageId));
+    this.iv = keymat.exchangeIv(SUITE1, peer.iv, uint32(messageId));
   }
 
   /** `seed` stands in the hash between the message id and the payloads. */
@@ -57,7 +57,7 @@ export class Quick1 {
   }
 
   hash(...data: readonly Uint8Array[]): Uint8Array {
-    return keymat.messageHash(SUITE1, this.peer.known, numberBytes(this.messageId), ...data);
+    return keymat.messageHash(SUITE1, this.peer.known, uint32(this.messageId), ...data);
   }
 
   sayRaw(first: number, plain: Uint8Array, exchange: number = EXCHANGE.QUICK_MODE): Uint8Array {
@@ -95,7 +95,7 @@ export class Quick1 {
 
   third(whole: Change = same): Uint8Array {
     const zero = Uint8Array.of(0);
-    const id = numberBytes(this.messageId);
+    const id = uint32(this.messageId);
     const data = keymat.messageHash(SUITE1, this.peer.known, zero, id, this.nonce, this.#theirNonce);
     const { first, bytes } = encodeChain(whole([{ tag: 'HASH', data }]));
     return this.sayRaw(first, bytes);

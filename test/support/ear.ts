@@ -3,8 +3,7 @@
 // both ends and so all keys, and a changed message is as its sender would have made it, IV and hashes included.
 
 import { createHash } from 'node:crypto';
-import { concat, hex } from '../../src/bytes/bytes.ts';
-import { spiNumber } from '../../src/ike/children.ts';
+import { concat, hex, readUint32 } from '../../src/bytes/bytes.ts';
 import { exchangeIv, firstIv, messageHash } from '../../src/ike/v1/keymat.ts';
 import { hashed } from '../../src/ike/v1/payloads.ts';
 import { open, seal } from '../../src/ike/v1/protect.ts';
@@ -86,7 +85,7 @@ export class Ear {
     this.#heard.set(key, heard);
     for (const payload of heard.payloads) {
       if (payload.tag !== 'D' || payload.protocol === PROTOCOL.ISAKMP) continue;
-      for (const spi of payload.spis) this.deleted.add(`${from.name} ${spiNumber(spi)}`);
+      for (const spi of payload.spis) this.deleted.add(`${from.name} ${readUint32(spi)}`);
     }
     this.lines.push(`${from.name} ${heard.name}: ${words(heard.payloads).join(' ')}`);
     return heard;

@@ -7,15 +7,15 @@ import type { Millis } from '../connection.ts';
 import { matchesIdentity } from '../identity.ts';
 import { groupsOf } from '../select.ts';
 import { identityOf } from './id.ts';
-import { ikeOffers, ikeProposals, readIke } from './ikeproposal.ts';
-import { initialContact, ivOf, MOST_DOUBTS, offeredLife } from './main.ts';
+import { ikeOffers, ikeProposals } from './ikeproposal.ts';
+import { NO_LIFE, responderLife, shorter } from './lifetime.ts';
+import { badAnswer, chosenByPeer, initialContact, ivOf, MOST_DOUBTS, offeredLife } from './main.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
 import { need, notifies, only, readable } from './payloads.ts';
 import {
   answerOf,
   authReason,
   type Chosen,
-  chooseIke,
   derive,
   established,
   keyed,
@@ -67,23 +67,24 @@ export function sendAggressive1(session: Session, now: Millis, pair: KeyPair): v
 }
 
 export function onAggressive2(session: Session, now: Millis, chain: Chain, spiR: Uint8Array): void {
-  const { state, conn, world } = session;
+  const { state, world } = session;
   const phase1 = phase1Of(session);
-  const { proposals } = need(chain, 'SA').payload;
-  const chosen = readIke(proposals).length === 1 ? chooseIke(conn, proposals, phase1.group) : undefined;
-  if (!chosen || chosen.suite.ke !== phase1.group || spiR.every((byte) => byte === 0)) return world.count('bad-answer');
+  const chosen = chosenByPeer(session, need(chain, 'SA').payload.proposals);
+  if (!chosen || spiR.every((byte) => byte === 0)) return badAnswer(session);
   const { payload, body } = need(chain, 'ID');
+  const [ke, nonce, hash] = [need(chain, 'KE').payload, need(chain, 'NONCE').payload, need(chain, 'HASH').payload];
   const id = identityOf(payload.id);
   if (!id) return world.count('bad-id');
   state.spiR = spiR.slice();
   state.suite = chosen.suite;
   state.remoteId = id;
-  phase1.publicR = need(chain, 'KE').payload.data.slice();
-  phase1.nonceR = need(chain, 'NONCE').payload.data.slice();
+  phase1.life = shorter(chosen.read.life, responderLife(chain));
+  phase1.publicR = ke.data.slice();
+  phase1.nonceR = nonce.data.slice();
   phase1.peerIdBody = body.slice();
-  phase1.peerHash = need(chain, 'HASH').payload.data.slice();
+  phase1.peerHash = hash.data.slice();
   learnVendors(session, chain);
-  learnNat(session, chain, state.remote, state.local);
+  learnNat(session, chain, [{ from: state.remote, to: state.local }]);
   session.await('shared');
   const job = session.work(now);
   world.effect({ type: 'agree', job, group: phase1.group, pair: phase1.pair, theirs: phase1.publicR });
@@ -91,7 +92,7 @@ export function onAggressive2(session: Session, now: Millis, chain: Chain, spiR:
 
 export function sendAggressive3(session: Session, now: Millis): void {
   const { state, conn, world } = session;
-  const { peerIdBody, peerHash } = phase1Of(session);
+  const { peerIdBody, peerHash, life = NO_LIFE } = phase1Of(session);
   const id = state.remoteId;
   if (!id || !peerIdBody || !peerHash) throw new Error('message 3 before message 2');
   const key = secretFor(session, conn, id);
@@ -108,16 +109,16 @@ export function sendAggressive3(session: Session, now: Millis): void {
   }
   state.phase = 'auth';
   const contact = world.others(session).length === 0 ? [initialContact(session)] : [];
-  const nat = natPayloads(session);
+  // What the NAT-D payloads are hashes of are the addresses of this very message (RFC 3947 §3.2).
   float(session);
   const { bytes, iv } = sealed(session, { exchange: phase1Exchange(session), messageId: 0 }, ivOf(session), [
     ownHash(session, ownId(session).body),
-    ...nat,
+    ...natPayloads(session),
     ...contact,
   ]);
   state.iv = iv;
   state.sent = send(session, now, bytes, false);
-  established(session, now, { seconds: 0, kilobytes: 0 });
+  established(session, now, life);
   agreed(session, now, false);
 }
 
@@ -196,7 +197,11 @@ export function onAggressive3(
     return session.say(now, NOTIFY.INVALID_HASH_INFORMATION);
   }
   if (opened) state.iv = opened.iv;
-  learnNat(session, chain, state.remote, state.local);
+  // Some hash the addresses that message 1 had.
+  learnNat(session, chain, [
+    { from, to },
+    { from: state.remote, to: state.local },
+  ]);
   state.local = to;
   state.remote = from;
   delete state.sent;

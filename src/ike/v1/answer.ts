@@ -1,9 +1,9 @@
 // Quick modes that the peer begins: which child of ours is meant, with which of its transforms, and what it is told where
 // there is none. RFC 2409 §5.5.
 
+import { readUint32, uint32 } from '../../bytes/bytes.ts';
 import { KE } from '../../crypto/ids.ts';
 import type { KeyPair } from '../../crypto/types.ts';
-import { spiNumber } from '../children.ts';
 import type { Child, Millis, Mode } from '../connection.ts';
 import { checkNeighbours, natObstacle } from '../contest.ts';
 import { ahObstacle, reasonMode } from '../fit.ts';
@@ -15,23 +15,26 @@ import { reasonNoProposal, reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import type { Selector } from '../wire/ts.ts';
 import type { Read } from './attributes.ts';
-import { purposeOf } from './children.ts';
+import { current, deleteChild, isCurrent, purposeOf, TAKEN } from './children.ts';
+import { beforeOf, installQuick, KEEP, sendHashed } from './exchange.ts';
 import { hostOf, idOfSelector, selectorOf } from './id.ts';
 import { refuseFirst } from './inform.ts';
 import { isShorter, lifeOfChild, responderLifetime, shorter } from './lifetime.ts';
-import { originalAddresses } from './natt.ts';
-import { all, find, need, numberBytes } from './payloads.ts';
-import { beforeOf, installQuick, KEEP, sendHashed } from './quick.ts';
+import { originalAddresses, sameEncapsulation } from './natt.ts';
+import { all, find, need } from './payloads.ts';
 import { isTransport, readQuick } from './quickproposal.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent, Want } from './state.ts';
+import { heir } from './unique.ts';
 import { NOTIFY } from './wire/constants.ts';
 import type { Chain, Id, Payload } from './wire/payload.ts';
 
 /** A quick mode of the peer that is not answered, and one whose confirmation does not come. */
 const UNFINISHED: Millis = 30_000;
 const MOST_UNFINISHED = 64;
+/** That serve under one IKE SA; and that were replaced, and wait for their end. */
 const MOST_CHILDREN = 256;
+const MOST_REPLACED = 128;
 /** Finished ones that still answer repetitions. */
 const MOST_FINISHED = 64;
 
@@ -68,7 +71,7 @@ interface Arrival extends Pick<First, 'id' | 'iv' | 'heard'> {
 export function answerQuick1(session: Session, now: Millis, { chain, ...arrival }: Arrival): void {
   const { state, world } = session;
   const unfinished = state.quicks.filter(({ awaits }) => awaits !== 'done').length;
-  if (unfinished >= MOST_UNFINISHED || state.children.length >= MOST_CHILDREN) return world.count('too-many-children');
+  if (unfinished >= MOST_UNFINISHED) return world.count('too-many-quick-modes');
   if (state.quicks.length - unfinished > MOST_FINISHED) {
     const oldest = state.quicks.findIndex(({ awaits }) => awaits === 'done');
     state.quicks = state.quicks.toSpliced(oldest, 1);
@@ -91,7 +94,9 @@ export function answerQuick1(session: Session, now: Millis, { chain, ...arrival 
   if (!best) return refusal(NOTIFY.INVALID_ID_INFORMATION, '', noSelectors(session, wish));
   for (const choice of choices) {
     const chosen = select(session, choice, wish.reads);
-    if (chosen) return accept(session, now, first, choice, chosen);
+    if (!chosen) continue;
+    if (makeRoom(session, now, choice)) return accept(session, now, first, choice, chosen);
+    return refusal(NOTIFY.NO_PROPOSAL_CHOSEN, choice.config.name, tooMany());
   }
   const reason = obstacle(session, best, wish);
   if (reason.code === 'nat-conflict') checkNeighbours(session, now);
@@ -178,16 +183,39 @@ function select(session: Session, choice: Choice, reads: readonly Read[]): Taken
   const { config, mode } = choice;
   if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) return undefined;
   if (hindrance(session, choice) || (!session.udp && !session.world.rawEsp)) return undefined;
-  const fitting = reads.filter(
-    ({ encapsulation, proposal }) =>
-      isTransport(encapsulation) === (mode === 'transport') &&
-      proposal.spi.length === 4 &&
-      spiNumber(proposal.spi) >= 256,
-  );
-  const offered = fitting.map(({ as }) => as);
-  const selection = selectProposal(config.offers, offered, { protocol: protocolId(config.protocol) });
-  const read = selection.ok ? fitting.find(({ as }) => as.number === selection.number) : undefined;
+  const usable = reads.filter(({ proposal }) => proposal.spi.length === 4 && readUint32(proposal.spi) >= 256);
+  const exact = usable.filter((read) => sameEncapsulation(session, mode, read.encapsulation));
+  // Some say the same thing by another number: with and without UDP, by the RFC and by the drafts.
+  const alike = usable.filter((read) => isTransport(read.encapsulation) === (mode === 'transport'));
+  return selectFrom(config, exact) ?? selectFrom(config, alike);
+}
+
+function selectFrom({ offers, protocol }: Child, reads: readonly Read[]): Taken | undefined {
+  const offered = reads.map(({ as }) => as);
+  const selection = selectProposal(offers, offered, { protocol: protocolId(protocol) });
+  const read = selection.ok ? reads.find(({ as }) => as.number === selection.number) : undefined;
   return selection.ok && read ? { read, selection } : undefined;
+}
+
+/** Where a child only takes the place of another one there is room for it; but not for ever more of those behind it. */
+function makeRoom(session: Session, now: Millis, { config, localTs, remoteTs }: Choice): boolean {
+  const owner = heir(session);
+  const serving = owner.state.children.filter(isCurrent);
+  const replaced = owner.state.children.filter(({ stage }) => stage === 'rekeyed');
+  const [oldest] = replaced;
+  if (oldest && replaced.length >= MOST_REPLACED) deleteChild(owner, now, oldest, TAKEN);
+  return (
+    serving.length < MOST_CHILDREN || current(owner, purposeOf({ child: config.name, localTs, remoteTs })) !== undefined
+  );
+}
+
+function tooMany(): Reason {
+  return {
+    code: 'limit',
+    text: `${MOST_CHILDREN} pairs of SAs under one IKE SA are the most that there can be`,
+    by: 'us',
+    remedy: 'use larger subnets, or another connection for some of them',
+  };
 }
 
 /** Why a child that the selectors fit cannot be had all the same. */
@@ -251,7 +279,7 @@ function accept(session: Session, now: Millis, first: First, choice: Choice, { r
     nonceR: world.random(32),
     answer: {
       suite,
-      spi: spiNumber(read.proposal.spi),
+      spi: readUint32(read.proposal.spi),
       life,
       chosen: { ...read.proposal, transforms: [read.transform] },
     },
@@ -294,13 +322,13 @@ export function sendQuick2(
   if (!answer) throw new Error('nothing was chosen');
   installQuick(session, now, quick, config, shared, false);
   quick.awaits = 'quick-3';
-  const spi = numberBytes(quick.spi);
+  const spi = uint32(quick.spi);
   const payloads: Payload[] = [
     { tag: 'SA', proposals: [{ ...answer.chosen, spi }] },
     { tag: 'NONCE', data: quick.nonceR },
     ...(pair ? [{ tag: 'KE', data: pair.public } as const] : []),
     ...(quick.ids ?? [want.remoteTs, want.localTs].map(idOfSelector)).map((id): Payload => ({ tag: 'ID', id })),
-    ...originalAddresses(session, quick.mode),
+    ...originalAddresses(session, quick),
     ...(quick.shorter ? [responderLifetime(answer.chosen.protocol, spi, quick.shorter)] : []),
   ];
   sendHashed(session, now, quick, [quick.nonceI], payloads, true);

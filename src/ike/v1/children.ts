@@ -10,8 +10,8 @@ import type { ChildState } from '../state.ts';
 import { atHost } from '../transport.ts';
 import { formatSelector, resolveTs } from '../ts.ts';
 import type { Selector } from '../wire/ts.ts';
+import { complete, completed, waiting } from './exchange.ts';
 import { sendDeletes } from './inform.ts';
-import { complete, completed, waiting } from './quick.ts';
 import { comesBack } from './send.ts';
 import type { Session } from './session.ts';
 import type { Want } from './state.ts';
@@ -21,7 +21,7 @@ import { elders } from './unique.ts';
 const LINGER: Millis = 5000;
 /** A replaced SA without an end of its own. */
 const LONGEST: Millis = 3_600_000;
-const TAKEN: Reason = { code: 'replaced', text: 'replaced' };
+export const TAKEN: Reason = { code: 'replaced', text: 'replaced' };
 const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
 /** A peer's list of subnets times ours: more than this is a mistake. */
 const MOST_PAIRS = 256;
@@ -62,7 +62,7 @@ export function current({ state }: Session, name: string): ChildState | undefine
 /** A child serves from now on, in the place of those that were there when its quick mode began. */
 export function supersede(session: Session, now: Millis, child: ChildState): void {
   if (rivals(session, child).length === 0) announceFirst(session, child);
-  else reconcile(session, now);
+  else settle(session, now, child);
 }
 
 /** Only now is it known that the peer has it, too. */
@@ -102,13 +102,16 @@ function rivals(session: Session, child: ChildState): ChildState[] {
 /** Of SAs with one purpose one stays, and both sides keep the same. */
 export function reconcile(session: Session, now: Millis): void {
   for (const child of [...session.state.children]) {
-    if (!isCurrent(child) || !completed(session, child)) continue;
-    for (const other of rivals(session, child)) {
-      if (!isCurrent(child)) break;
-      const sequel = isSequel(child, other) || isSequel(other, child);
-      if (wins(session, child, other)) takeOver(session, now, other, child, !sequel);
-      else takeOver(session, now, child, other, !sequel);
-    }
+    if (isCurrent(child) && completed(session, child)) settle(session, now, child);
+  }
+}
+
+function settle(session: Session, now: Millis, child: ChildState): void {
+  for (const other of rivals(session, child)) {
+    if (!isCurrent(child)) return;
+    const sequel = isSequel(child, other) || isSequel(other, child);
+    if (wins(session, child, other)) takeOver(session, now, other, child, !sequel);
+    else takeOver(session, now, child, other, !sequel);
   }
 }
 

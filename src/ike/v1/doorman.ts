@@ -26,6 +26,8 @@ import type { World } from './world.ts';
 
 /** Half-open SAs from one source before it is not answered any more. */
 const MOST_SOURCE = 5;
+/** Whoever waits for so long may be nobody: others from there come first. Else five packets would shut a peer out. */
+const PATIENCE: Millis = 1000;
 /** In all. Whoever comes then takes the place of the one that has waited longest. */
 const MOST = 2048;
 const HALF_OPEN_TIME: Millis = 30_000;
@@ -69,7 +71,9 @@ export class Doorman {
     if (known?.state.phase1) return this.#again(known, guest);
     const { proposals } = need(chain, 'SA').payload;
     const source = prefixOf(from.ip);
-    if ((this.#bySource.get(source) ?? 0) >= MOST_SOURCE) return this.#world.count('half-open-limit');
+    if ((this.#bySource.get(source) ?? 0) >= MOST_SOURCE && !this.#makeRoom(now, source)) {
+      return this.#world.count('half-open-limit');
+    }
     const match = this.#match(guest, proposals);
     if ('reason' in match) return this.#turnAway(guest, match);
     this.#admit(now, guest, source, match);
@@ -130,7 +134,7 @@ export class Doorman {
     const world = this.#world;
     const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
     const asked = aggressive ? readAggressive1(chain) : undefined;
-    if (this.#halfOpen.size >= MOST && !this.#evict(now)) return world.count('half-open-limit');
+    if (this.#halfOpen.size >= MOST && !this.#makeRoom(now)) return world.count('half-open-limit');
     const sa = find(chain, 'SA');
     const state: SessionState = {
       ...blank(world.sessionId(), conn.name, now),
@@ -161,14 +165,19 @@ export class Doorman {
     if (!asked) return sendMain2(session, now, answerOf(chosen.read));
     const id = all(chain, 'ID').map(({ payload }) => identityOf(payload.id))[0];
     if (id) state.remoteId = id;
-    learnNat(session, chain, from, to);
+    learnNat(session, chain, [{ from, to }]);
     onAggressive1(session, now, asked);
   }
 
-  /** Makes room for one more. Before message 3 nobody has shown that the address is its own; whoever has is left alone. */
-  #evict(now: Millis): boolean {
-    for (const session of this.#halfOpen.keys()) {
-      if (session.state.awaits !== 'main-3' && !session.state.aggressive) continue;
+  /**
+   * Makes room for one more, from this source or from any. Before message 3 nobody has shown that the address is its own;
+   * whoever has is left alone. One source waits a moment for it: else it could get as many answers as it asks for.
+   */
+  #makeRoom(now: Millis, source?: string): boolean {
+    for (const [session, place] of this.#halfOpen) {
+      const { awaits, aggressive, startedAt } = session.state;
+      if (awaits !== 'main-3' && !aggressive) continue;
+      if (source !== undefined && (place.source !== source || now - startedAt < PATIENCE)) continue;
       this.#world.count('half-open-evicted');
       session.over(now, { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' });
       return true;

@@ -1,13 +1,12 @@
 // A quick mode that came to nothing: what is taken back, who hears of it, and what is tried instead.
 
-import { KE } from '../../crypto/ids.ts';
 import { childConfig, childFailed, findChild } from '../children.ts';
 import type { Child, Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
-import { groupsOf } from '../select.ts';
 import { reasonNoProposal, reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
-import { deleteChild } from './children.ts';
+import { deleteChild, rekeyChild } from './children.ts';
+import { quickGroups } from './quickproposal.ts';
 import type { Session } from './session.ts';
 import { outstanding, type Quick } from './state.ts';
 import { heir } from './unique.ts';
@@ -50,11 +49,13 @@ export function quickRefused(session: Session, now: Millis, kind: number, name: 
   const answered = session.state.quicks.find((one) => one.awaits === 'quick-3' && one.answer?.spi === spi);
   if (answered) return quickFailed(session, now, answered, refusal(session, kind, name, answered, undefined));
   const waiting = outstanding(session.state).filter(({ awaits }) => awaits === 'quick-2');
-  const quick = waiting.find((one) => one.spi === spi) ?? waiting[0];
+  const named = waiting.find((one) => one.spi === spi);
+  if (kind === NOTIFY.INVALID_SPI && !named) return lost(session, now, spi);
+  const quick = named ?? waiting[0];
   if (!quick) return session.world.count('unexpected-notify');
   const config = childConfig(session, quick.want.child);
   const refused = [...(quick.want.refused ?? []), quick.group];
-  const left = groupsOf(config?.offers ?? []).filter((id) => id !== KE.NONE && !refused.includes(id));
+  const left = quickGroups(config?.offers ?? []).filter((id) => !refused.includes(id));
   if (kind === NOTIFY.NO_PROPOSAL_CHOSEN && left.length > 0) {
     // Where the IKE SA was replaced meanwhile, on the one that serves now.
     const owner = heir(session);
@@ -63,6 +64,13 @@ export function quickRefused(session: Session, now: Millis, kind: number, name: 
     return owner.advance(now);
   }
   quickFailed(session, now, quick, refusal(session, kind, name, quick, config));
+}
+
+/** The peer has no SA any more for what we send to it. */
+function lost(session: Session, now: Millis, spi: number | undefined): void {
+  const child = session.state.children.find(({ spiOut }) => spiOut === spi);
+  session.world.count('invalid-spi');
+  if (child) rekeyChild(session, now, child);
 }
 
 function refusal(

@@ -14,7 +14,7 @@ import { Session } from './session.ts';
 import { blank, numbersOf, type SessionState } from './state.ts';
 import { EXCHANGE } from './wire/constants.ts';
 import { type Message, parseMessage } from './wire/message.ts';
-import type { World } from './world.ts';
+import type { Ends, World } from './world.ts';
 
 export class Gate {
   readonly #registry: Registry;
@@ -28,10 +28,9 @@ export class Gate {
       ...base,
       add: (state) => this.#add(state),
       session: (id) => this.#session(id),
-      all: () => this.#registry.all().filter((sa): sa is Session => sa instanceof Session),
       others: (session) => this.#others(session),
       known: (session) => this.#known(session),
-      initiate: (now, conn, local, remote, children) => this.initiate(now, conn, local, remote, children),
+      initiate: (...asked) => this.initiate(...asked),
       forget: (session) => this.#forget(session),
     };
     this.#doorman = new Doorman(this.#world);
@@ -78,10 +77,14 @@ export class Gate {
     this.#doorman.greet(now, message, datagram, from, to);
   }
 
-  initiate(now: Millis, conn: Connection, local: string, remote: string, children: readonly string[]): Session {
-    const { port, natPort, rawEsp } = this.#world;
-    // strongSwan's rule: another port than 500 speaks with the non-ESP marker from the start.
-    const from = { ip: local, port: conn.remotePort === 500 ? port : natPort };
+  initiate(
+    now: Millis,
+    conn: Connection,
+    local: string,
+    remote: string,
+    children: readonly string[],
+    ends: Ends = this.#ends(conn, local, remote),
+  ): Session {
     const state: SessionState = {
       ...blank(this.#world.sessionId(), conn.name, now),
       original: true,
@@ -90,9 +93,8 @@ export class Gate {
       phase1: { group: 0, heard: 0, said: 0, doubts: 0 },
       spiI: this.#world.takeIkeSpi(),
       spiR: new Uint8Array(8),
-      local: from,
-      remote: { ip: remote, port: conn.remotePort },
-      udpForced: conn.encap === 'yes' || !rawEsp,
+      ...ends,
+      udpForced: conn.encap === 'yes' || !this.#world.rawEsp,
     };
     const session = this.#add(state);
     session.event({ kind: 'session-started', session: state.id, conn: conn.name, initiator: true });
@@ -107,6 +109,15 @@ export class Gate {
     if (state.phase1) state.phase1.group = group;
     this.#world.effect({ type: 'generate', job: session.work(now), group });
     return session;
+  }
+
+  /** strongSwan's rule: another port than 500 speaks with the non-ESP marker from the start. */
+  #ends({ remotePort }: Connection, local: string, remote: string): Ends {
+    const { port, natPort } = this.#world;
+    return {
+      local: { ip: local, port: remotePort === 500 ? port : natPort },
+      remote: { ip: remote, port: remotePort },
+    };
   }
 
   import(state: SessionState): void {

@@ -1,10 +1,9 @@
 // Informational exchanges: notifications, Delete, and dead-peer detection (RFC 2409 §5.7, RFC 3706). Nobody confirms
 // them, and after phase 1 only those count that carry the right hash.
 
-import { same } from '../../bytes/bytes.ts';
+import { readUint32, same, uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
-import { spiBytes, spiNumber } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import { retransmitWait } from '../retransmit.ts';
@@ -13,10 +12,10 @@ import { protocolId } from '../wire/constants.ts';
 import { dismissed } from './children.ts';
 import { quickRefused } from './failure.ts';
 import { exchangeIv, messageHash } from './keymat.ts';
-import { all, errorNotify, hashed, notifies, notify, numberBytes, readable, readNumber } from './payloads.ts';
+import { heard } from './move.ts';
+import { all, errorNotify, hashed, notifies, notify, readable, readNumber } from './payloads.ts';
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
-import { heard } from './quick.ts';
 import { cookies, freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent } from './state.ts';
@@ -39,7 +38,7 @@ function inform(session: Session, now: Millis, payloads: readonly Payload[]): Se
   if (!state.keys || !state.iv) return undefined;
   const messageId = freshId(session);
   const suite = suiteOf(session);
-  const id = numberBytes(messageId);
+  const id = uint32(messageId);
   const data = messageHash(suite, keysOf(session), id, encodeChain(payloads).bytes);
   const header = { exchange: EXCHANGE.INFORMATIONAL, messageId };
   const { bytes } = sealed(session, header, exchangeIv(suite, state.iv, id), [{ tag: 'HASH', data }, ...payloads]);
@@ -61,7 +60,7 @@ export function sayClear(session: Session, now: Millis, kind: number): void {
 
 /** A refusal of a quick mode, which it names by the SPI in its proposal. */
 export function refuse(session: Session, now: Millis, kind: number, quick: Quick): void {
-  inform(session, now, [notify(kind, protocolId(quick.protocol), numberBytes(quick.answer?.spi ?? quick.spi))]);
+  inform(session, now, [notify(kind, protocolId(quick.protocol), uint32(quick.answer?.spi ?? quick.spi))]);
 }
 
 export function refuseFirst(
@@ -77,7 +76,7 @@ export function refuseFirst(
 /** By the SPIs that we receive with. */
 export function sendDeletes(session: Session, now: Millis, children: readonly ChildState[]): void {
   for (const name of ['esp', 'ah'] as const) {
-    const spis = children.filter(({ protocol }) => protocol === name).map(({ spiIn }) => spiBytes(spiIn));
+    const spis = children.filter(({ protocol }) => protocol === name).map(({ spiIn }) => uint32(spiIn));
     for (let i = 0; i < spis.length; i += MOST_SPIS) {
       inform(session, now, [{ tag: 'D', protocol: protocolId(name), spis: spis.slice(i, i + MOST_SPIS) }]);
     }
@@ -101,13 +100,12 @@ export function probe(session: Session, now: Millis): void {
   state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
   if (transmissions === 1) session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since });
   if (state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
-  inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), numberBytes(state.dpdOut))]);
+  inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), uint32(state.dpdOut))]);
 }
 
 /** RFC 3706 §7: random, and its top bit clear. */
 function firstNumber({ world }: Session): number {
-  const [a = 0, b = 0, c = 0, d = 0] = world.random(4);
-  return (((a & 0x7f) << 24) | (b << 16) | (c << 8) | d) >>> 0 || 1;
+  return readUint32(world.random(4)) & 0x7fffffff || 1;
 }
 
 // --- what comes in -------------------------------------------------------------------------------------------------------
@@ -119,7 +117,7 @@ export function receiveInform(session: Session, now: Millis, message: Message, f
   if (messageId === 0 || state.usedIds.has(messageId)) return world.count('message-id');
   if (!state.keys || !state.iv) return world.count('not-ready');
   const suite = suiteOf(session);
-  const id = numberBytes(messageId);
+  const id = uint32(messageId);
   const opened = open(suite, keysOf(session).cipherKey, exchangeIv(suite, state.iv, id), message.body);
   const chain = opened && readable(nextPayload, opened.plain);
   const [said] = chain ? all(chain, 'HASH') : [];
@@ -191,7 +189,7 @@ function notified(session: Session, now: Millis, { kind, protocol, spi, data }: 
   if (!isErrorNotify(kind)) return world.count('unknown-notify');
   const name = notifyName(kind);
   if (state.awaits === 'main-6') return refused(session, now, name);
-  const quick = protocol === PROTOCOL.ISAKMP ? undefined : spi.length === 4 ? spiNumber(spi) : undefined;
+  const quick = protocol === PROTOCOL.ISAKMP ? undefined : spi.length === 4 ? readUint32(spi) : undefined;
   quickRefused(session, now, kind, name, quick);
 }
 
@@ -228,7 +226,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
     return session.over(now, CLOSED);
   }
   for (const spi of spis) {
-    const child = state.children.find((one) => one.spiOut === spiNumber(spi) && protocolId(one.protocol) === protocol);
+    const child = state.children.find((one) => one.spiOut === readUint32(spi) && protocolId(one.protocol) === protocol);
     if (child) dismissed(session, now, child);
     else world.count('unknown-spi');
   }

@@ -1,20 +1,20 @@
 // What time brings to an IKEv1 SA: retransmission, lifetimes, dead-peer detection, NAT keepalives, and the ends that come
 // of silence (RFC 2409, RFC 3706, RFC 3948 §2.3).
 
-import { lifeOfChildren } from '../children.ts';
+import { childConfig, lifeOfChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import { LIFETIME } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
 import { expireChildren } from './children.ts';
+import { complete } from './exchange.ts';
 import { quickFailed } from './failure.ts';
 import { probe } from './inform.ts';
 import { secretFor } from './phase1.ts';
-import { complete } from './quick.ts';
 import { again } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick } from './state.ts';
 import { heir, reauthenticate, restore } from './unique.ts';
-import { unread } from './why.ts';
+import { ignored, unread } from './why.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Before it is looked again whether an SA that was replaced may go. */
@@ -58,6 +58,7 @@ export function tick(session: Session, now: Millis): void {
   if (state.sent && again(session, now, state.sent)) return silent(session, now, state.sent.since);
   for (const quick of [...state.quicks]) {
     if (quickTick(session, now, quick) === 'silent') return dead(session, now, quick.begunAt);
+    if (state.phase === 'closed') return;
   }
   if (due(fragmentsAt(session), now)) delete state.fragments;
   if (due(state.reauthAt, now)) reauthenticate(session, now);
@@ -85,14 +86,18 @@ function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | unde
     const text = 'the peer did not complete quick mode in time';
     quickFailed(session, now, quick, { code: 'half-open', text, by: 'peer' });
   } else if (quick.sent && again(session, now, quick.sent)) {
-    if (quick.ours && session.state.lastIn <= quick.sent.since) return 'silent';
-    // The peer lives, and does not want to answer.
-    if (quick.ours)
-      quickFailed(session, now, quick, { code: 'no-answer', text: 'the peer does not answer quick mode' });
     // The peer may have got it all the same: its packets will say so.
-    else delete quick.sent.nextAt;
+    if (!quick.ours) delete quick.sent.nextAt;
+    else if (!session.state.peerDpd && lastHeard(session) <= quick.sent.since) return 'silent';
+    else unanswered(session, now, quick, quick.sent.since);
   }
   return undefined;
+}
+
+/** One that was asked for in vain is no proof that the peer is gone: some say nothing to what they do not want. */
+function unanswered(session: Session, now: Millis, quick: Quick, since: Millis): void {
+  quickFailed(session, now, quick, ignored(session, quick, childConfig(session, quick.want.child)));
+  if (lastHeard(session) <= since) session.checkLiveness(now);
 }
 
 /** Where a message never becomes whole. */
@@ -113,7 +118,6 @@ function expired(): Reason {
 function livenessAt(session: Session): Millis | undefined {
   const { state, conn } = session;
   if (state.phase !== 'established' || !state.peerDpd || conn.dpdDelay === 0 || state.probe) return undefined;
-  if (state.quicks.some(({ sent }) => sent?.nextAt !== undefined)) return undefined;
   const heard = lastHeard(session);
   if (!conn.dpdOnDemand) return heard + conn.dpdDelay;
   // RFC 3706 §5.5: only where we send, and nothing comes back. Whether we do is looked at once in a while.
@@ -183,6 +187,7 @@ function unsure(next: Session, now: Millis): boolean {
 function silent(session: Session, now: Millis, since: Millis): void {
   const { state, conn } = session;
   if (state.awaits === 'main-6') return session.over(now, unread(session, secretFor(session, conn), undefined));
+  if (state.reason) return session.over(now, state.reason);
   const { ip, port } = state.remote;
   session.over(now, {
     code: 'no-answer',

@@ -18,6 +18,8 @@ export function lifeOfChild({ lifeTime, lifeBytes }: Lifetime): Life {
   return { seconds: Math.ceil(lifeTime / 1000), kilobytes: Math.ceil(lifeBytes / KILO) };
 }
 
+export const NO_LIFE: Life = { seconds: 0, kilobytes: 0 };
+
 /** Zero is no limit. */
 export function shorter(a: Life, b: Life): Life {
   const least = (x: number, y: number) => (x > 0 && y > 0 ? Math.min(x, y) : Math.max(x, y));
@@ -57,7 +59,7 @@ export function responderLifetime(protocol: number, spi: Uint8Array, life: Life)
 
 /** The same read; what cannot be read says nothing. */
 export function responderLife(chain: Chain): Life {
-  let life: Life = { seconds: 0, kilobytes: 0 };
+  let life = NO_LIFE;
   for (const { payload } of all(chain, 'N')) {
     if (payload.kind === NOTIFY.RESPONDER_LIFETIME) life = shorter(life, readLife(payload.data));
   }
@@ -68,7 +70,7 @@ export function readLife(data: Uint8Array): Life {
   try {
     return lifeOf(decodeAttributes(new Reader(data)), SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
   } catch (error) {
-    if (error instanceof WireError) return { seconds: 0, kilobytes: 0 };
+    if (error instanceof WireError) return NO_LIFE;
     throw error;
   }
 }

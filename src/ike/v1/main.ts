@@ -12,12 +12,13 @@ import type { Life } from './attributes.ts';
 import { identityOf } from './id.ts';
 import { ikeProposals, readIke } from './ikeproposal.ts';
 import { blockSize, firstIv, type Keys } from './keymat.ts';
-import { responderLife } from './lifetime.ts';
+import { NO_LIFE, responderLife, shorter } from './lifetime.ts';
 import { float, learnNat, natPayloads } from './natt.ts';
 import { find, need, notifies, notify, only, readable } from './payloads.ts';
 import {
   authReason,
-  chooseIke,
+  type Chosen,
+  chooseFrom,
   connectionsFor,
   derive,
   established,
@@ -66,20 +67,32 @@ export function onMain2(session: Session, now: Millis, chain: Chain, spiR: Uint8
   const { state, world } = session;
   const phase1 = phase1Of(session);
   const chosen = chosenByPeer(session, need(chain, 'SA').payload.proposals);
-  if (!chosen || spiR.every((byte) => byte === 0)) return world.count('bad-answer');
+  if (!chosen || spiR.every((byte) => byte === 0)) return badAnswer(session);
   state.spiR = spiR.slice();
   state.suite = chosen.suite;
   phase1.group = chosen.suite.ke;
+  phase1.life = chosen.read.life;
   learnVendors(session, chain);
   session.await('pair');
   world.effect({ type: 'generate', job: session.work(now), group: phase1.group });
 }
 
-/** What the peer took must be one of ours; that some change the lifetime in it is their way to ask for another. */
-export function chosenByPeer(session: Session, proposals: readonly Proposal[]) {
-  const reads = readIke(proposals);
-  if (reads.length !== 1) return undefined;
-  return chooseIke(session.conn, proposals);
+/** What the peer took must be one of those that we sent; another lifetime in it is its way to ask for one. */
+export function chosenByPeer(session: Session, proposals: readonly Proposal[]): Chosen | undefined {
+  const ours = readIke(phase1Of(session).proposals ?? []).map(({ as }) => ({ text: '', transforms: as.transforms }));
+  return readIke(proposals).length === 1 ? chooseFrom(ours, proposals) : undefined;
+}
+
+/** Whoever sent it, a better one may come; but should there be none, this is why. */
+export function badAnswer({ state, world }: Session): void {
+  const { ip } = state.remote;
+  world.count('bad-answer');
+  state.reason ??= {
+    code: 'peer-error',
+    text: `${ip} answered message 1 with something that was not offered`,
+    by: 'peer',
+    peer: state.remote,
+  };
 }
 
 export function sendMain3(session: Session, now: Millis, pair: KeyPair): void {
@@ -100,10 +113,11 @@ export function sendMain3(session: Session, now: Millis, pair: KeyPair): void {
 export function onMain4(session: Session, now: Millis, chain: Chain): void {
   const { state, world } = session;
   const phase1 = phase1Of(session);
-  phase1.publicR = need(chain, 'KE').payload.data.slice();
-  phase1.nonceR = need(chain, 'NONCE').payload.data.slice();
+  const [ke, nonce] = [need(chain, 'KE').payload, need(chain, 'NONCE').payload];
+  phase1.publicR = ke.data.slice();
+  phase1.nonceR = nonce.data.slice();
   learnVendors(session, chain);
-  learnNat(session, chain, state.remote, state.local);
+  learnNat(session, chain, [{ from: state.remote, to: state.local }]);
   session.await('shared');
   const job = session.work(now);
   world.effect({ type: 'agree', job, group: phase1.group, pair: phase1.pair, theirs: phase1.publicR });
@@ -159,7 +173,7 @@ export function onMain6(session: Session, now: Millis, first: number, ciphertext
   state.remoteId = id;
   comesBack(session, state.sent);
   delete state.sent;
-  finish(session, now, chain, responderLife(chain));
+  finish(session, now, chain, shorter(phase1Of(session).life ?? NO_LIFE, responderLife(chain)));
 }
 
 // --- responder -----------------------------------------------------------------------------------------------------------
@@ -174,10 +188,11 @@ export function sendMain2(session: Session, now: Millis, answer: Payload): void 
 export function onMain3(session: Session, now: Millis, chain: Chain, from: SocketAddress, to: SocketAddress): void {
   const { world } = session;
   const phase1 = phase1Of(session);
-  phase1.publicI = need(chain, 'KE').payload.data.slice();
-  phase1.nonceI = need(chain, 'NONCE').payload.data.slice();
+  const [ke, nonce] = [need(chain, 'KE').payload, need(chain, 'NONCE').payload];
+  phase1.publicI = ke.data.slice();
+  phase1.nonceI = nonce.data.slice();
   learnVendors(session, chain);
-  learnNat(session, chain, from, to);
+  learnNat(session, chain, [{ from, to }]);
   session.await('shared');
   const job = session.work(now);
   world.effect({ type: 'agree', job, group: phase1.group, pair: undefined, theirs: phase1.publicI });
@@ -328,5 +343,5 @@ function finish(session: Session, now: Millis, chain: Chain, life: Life): void {
 
 export function offeredLife(session: Session): Life {
   const [read] = readIke(phase1Of(session).proposals ?? []);
-  return read?.life ?? { seconds: 0, kilobytes: 0 };
+  return read?.life ?? NO_LIFE;
 }

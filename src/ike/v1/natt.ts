@@ -7,6 +7,7 @@ import { natSeen } from '../natt.ts';
 import { hash } from './keymat.ts';
 import { all } from './payloads.ts';
 import type { Session } from './session.ts';
+import type { Quick } from './state.ts';
 import { ENCAPSULATION } from './wire/constants.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 
@@ -32,14 +33,20 @@ function natHash({ state }: Session, { ip, port }: SocketAddress): Uint8Array {
   return hash(state.suite, state.spiI, state.spiR, address, Uint8Array.of(port >> 8, port & 0xff));
 }
 
-/** Compares what the peer saw with what we see. */
-export function learnNat(session: Session, chain: Chain, from: SocketAddress, to: SocketAddress): void {
+/** Of a packet from the peer. */
+export interface Way {
+  readonly from: SocketAddress;
+  readonly to: SocketAddress;
+}
+
+/** Compares what the peer saw with what we see, of one packet or the other. */
+export function learnNat(session: Session, chain: Chain, ways: readonly Way[]): void {
   const { state } = session;
   if (state.natt === undefined) return;
   const [mine, ...theirs] = all(chain, 'NATD').map(({ payload }) => payload.data);
   if (!mine || theirs.length === 0) return;
-  state.natLocal = !same(mine, natHash(session, to));
-  state.natRemote = natSeen(theirs, natHash(session, from));
+  state.natLocal = !ways.some(({ to }) => same(mine, natHash(session, to)));
+  state.natRemote = ways.every(({ from }) => natSeen(theirs, natHash(session, from)));
 }
 
 /** RFC 3947 §4: with a NAT on the way, everything from the next message on goes over 4500. */
@@ -57,11 +64,19 @@ export function encapsulation({ udp, state }: Session, mode: Mode): number {
   return transport ? ENCAPSULATION.UDP_TRANSPORT : ENCAPSULATION.UDP_TUNNEL;
 }
 
-/** RFC 3947 §5.2: the addresses as they are on our side, for who has checksums to mend. */
-export function originalAddresses({ state, udp }: Session, mode: Mode): Payload[] {
+/** What the peer calls the encapsulation that we mean. Where it says nothing, tunnel mode is meant, whatever carries it. */
+export function sameEncapsulation(session: Session, mode: Mode, said: number): boolean {
+  return said === encapsulation(session, mode) || (said === 0 && mode === 'tunnel');
+}
+
+/**
+ * RFC 3947 §5.2: the addresses as they are on our side, for who has checksums to mend; those of the quick mode's initiator
+ * first.
+ */
+export function originalAddresses({ state, udp }: Session, { mode, ours }: Pick<Quick, 'mode' | 'ours'>): Payload[] {
   if (!udp || mode !== 'transport') return [];
   const draft = state.natt === 'draft';
-  const ends = state.original ? [state.local, state.remote] : [state.remote, state.local];
+  const ends = ours ? [state.local, state.remote] : [state.remote, state.local];
   return ends.flatMap(({ ip }): Payload[] => {
     const address = parseIp(ip);
     return address ? [{ tag: 'NATOA', draft, address }] : [];

@@ -1,6 +1,6 @@
 // Finding payloads in a chain, and making the small ones.
 
-import { concat } from '../../bytes/bytes.ts';
+import { concat, readUint32 } from '../../bytes/bytes.ts';
 import { WireError } from '../../bytes/error.ts';
 import { isErrorNotify } from './wire/constants.ts';
 import { parseChain } from './wire/message.ts';
@@ -74,11 +74,6 @@ export function notify(kind: number, protocol: number, spi: Uint8Array, data: Ui
   return { tag: 'N', protocol, spi, kind, data };
 }
 
-export function numberBytes(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
-}
-
 export function readNumber(bytes: Uint8Array): number | undefined {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes;
-  return bytes.length === 4 ? ((a << 24) | (b << 16) | (c << 8) | d) >>> 0 : undefined;
+  return bytes.length === 4 ? readUint32(bytes) : undefined;
 }

@@ -2,7 +2,7 @@
 
 import { equalSecret } from '../../crypto/compare.ts';
 import { lowest } from '../children.ts';
-import type { Connection, Millis, SharedKey } from '../connection.ts';
+import type { Connection, Millis, Offer, SharedKey } from '../connection.ts';
 import { identityOfAddress } from '../identity.ts';
 import { namedConnections } from '../match.ts';
 import { findSharedKey } from '../psk.ts';
@@ -58,10 +58,14 @@ export interface Chosen {
 }
 
 /** The first of our offers that one of the peer's transforms meets. */
-export function chooseIke(conn: Connection, proposals: readonly Proposal[], group?: number): Chosen | undefined {
+export function chooseIke({ offers }: Connection, proposals: readonly Proposal[]): Chosen | undefined {
+  return chooseFrom(ikeOffers(offers), proposals);
+}
+
+export function chooseFrom(offers: readonly Offer[], proposals: readonly Proposal[]): Chosen | undefined {
   const reads = readIke(proposals).filter((read) => read.authentication === AUTHENTICATION.PRE_SHARED_KEY);
   const offered = reads.map((read) => read.as);
-  const selection = selectProposal(ikeOffers(conn.offers), offered, { protocol: PROTOCOL2.IKE, group });
+  const selection = selectProposal(offers, offered, { protocol: PROTOCOL2.IKE });
   const read = selection.ok ? reads.find(({ as }) => as.number === selection.number) : undefined;
   return selection.ok && read ? { suite: selection.suite, read } : undefined;
 }

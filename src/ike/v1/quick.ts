@@ -1,43 +1,41 @@
-// Quick mode: RFC 2409 §5.5. When we ask for a pair of SAs, and what both sides' exchanges have in common. How the peer's
+// Quick mode: RFC 2409 §5.5. When we ask for a pair of SAs, and what becomes of each message that comes. How the peer's
 // are answered is in `answer.ts`.
 
-import { same } from '../../bytes/bytes.ts';
+import { readUint32, same, uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
 import { KE } from '../../crypto/ids.ts';
-import { childConfig, childFailed, findChild, installSa, spiNumber } from '../children.ts';
-import type { Child, Lifetime, Millis } from '../connection.ts';
+import { childConfig, childFailed, findChild } from '../children.ts';
+import type { Child, Millis } from '../connection.ts';
 import type { Answer } from '../effects.ts';
 import { unsuited } from '../fit.ts';
 import type { Reason } from '../reason.ts';
-import { groupsOf, selectProposal } from '../select.ts';
+import { selectProposal } from '../select.ts';
 import type { ChildState } from '../state.ts';
 import { reasonTs } from '../why.ts';
 import { protocolId } from '../wire/constants.ts';
 import { answerQuick1, sendQuick2 } from './answer.ts';
-import { current, deleteAllOf, purposeOf, supersede } from './children.ts';
+import { purposeOf } from './children.ts';
+import { beforeOf, complete, firstIvOf, installQuick, sendHashed } from './exchange.ts';
 import { quickFailed } from './failure.ts';
 import { answered, idOfSelector, selectorOf } from './id.ts';
 import { refuse } from './inform.ts';
-import { exchangeIv, messageHash, quickKeys } from './keymat.ts';
-import { agreedLifetime, lifeOfChild, responderLife, shorter } from './lifetime.ts';
-import { peerMoved } from './move.ts';
-import { encapsulation, originalAddresses } from './natt.ts';
-import { all, find, hashed, need, numberBytes, only, readable } from './payloads.ts';
+import { messageHash } from './keymat.ts';
+import { lifeOfChild, responderLife, shorter } from './lifetime.ts';
+import { heard } from './move.ts';
+import { encapsulation, originalAddresses, sameEncapsulation } from './natt.ts';
+import { all, find, hashed, need, only, readable } from './payloads.ts';
 import { keysOf, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
-import { quickProposals, readQuick } from './quickproposal.ts';
+import { quickGroups, quickProposals, readQuick } from './quickproposal.ts';
 import { comesBack, digest, freshId, sealed, send, spendId, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick, Want } from './state.ts';
-import { elders, heir } from './unique.ts';
 import { nothingToOffer } from './why.ts';
 import { EXCHANGE, NOTIFY } from './wire/constants.ts';
-import { encodeChain, type Message } from './wire/message.ts';
-import type { Chain, Payload } from './wire/payload.ts';
+import type { Message } from './wire/message.ts';
+import type { Chain } from './wire/payload.ts';
 
-/** A finished quick mode still answers a repeated message for this long; an unfinished one is given up. */
-export const KEEP: Millis = 60_000;
 /** Some install their SAs only when they have our last message, and a packet may overtake that. */
 const SWITCH: Millis = 1000;
 
@@ -77,11 +75,6 @@ export function beginQuick(session: Session, now: Millis, want: Want): void {
   world.effect({ type: 'generate', job: { session: session.state.id, serial: quick.job.serial }, group });
 }
 
-export function beforeOf(session: Session, name: string): { readonly before?: number } {
-  const old = current(heir(session), name);
-  return old ? { before: old.id } : {};
-}
-
 function needsUdp(session: Session): Reason | undefined {
   if (session.udp || session.world.rawEsp) return undefined;
   return {
@@ -94,22 +87,16 @@ function needsUdp(session: Session): Reason | undefined {
 
 /** With PFS, the group of the old SAs first: the peer has taken it once. Quick mode has one group for all it offers. */
 function groupFor(config: Child, want: Want, old: ChildState | undefined): number {
-  const groups = groupsOf(config.offers).filter((id) => id !== KE.NONE && !want.refused?.includes(id));
-  const before = old?.suite.ke ?? 0;
-  return groups.includes(before) ? before : (groups[0] ?? KE.NONE);
-}
-
-function firstIvOf(session: Session, id: number): Uint8Array {
-  const { iv } = session.state;
-  if (!iv) throw new Error('quick mode before phase 1');
-  return exchangeIv(suiteOf(session), iv, numberBytes(id));
+  const groups = quickGroups(config.offers).filter((id) => !want.refused?.includes(id));
+  const [first = KE.NONE] = groups;
+  return old && groups.includes(old.suite.ke) ? old.suite.ke : first;
 }
 
 function sendQuick1(session: Session, now: Millis, quick: Quick, config: Child): void {
   const { want, group, mode, protocol } = quick;
   const proposals = quickProposals(config.offers, {
     protocol,
-    spi: numberBytes(quick.spi),
+    spi: uint32(quick.spi),
     group,
     encapsulation: encapsulation(session, mode),
     life: lifeOfChild(config.lifetime),
@@ -128,33 +115,10 @@ function sendQuick1(session: Session, now: Millis, quick: Quick, config: Child):
       ...(quick.pair ? [{ tag: 'KE', data: quick.pair.public } as const] : []),
       { tag: 'ID', id: idOfSelector(want.localTs) },
       { tag: 'ID', id: idOfSelector(want.remoteTs) },
-      ...originalAddresses(session, mode),
+      ...originalAddresses(session, quick),
     ],
     true,
   );
-}
-
-/** `seed` is what the hash covers beside the message id and the payloads: nonces, in the answers. */
-export function sendHashed(
-  session: Session,
-  now: Millis,
-  quick: Quick,
-  seed: readonly Uint8Array[],
-  payloads: readonly Payload[],
-  repeat: boolean,
-): void {
-  const hash = hashOf(session, quick.id, seed, payloads);
-  const { bytes, iv } = sealed(session, { exchange: EXCHANGE.QUICK_MODE, messageId: quick.id }, quick.iv, [
-    { tag: 'HASH', data: hash },
-    ...payloads,
-  ]);
-  quick.iv = iv;
-  quick.sent = send(session, now, bytes, repeat);
-}
-
-function hashOf(session: Session, id: number, seed: readonly Uint8Array[], payloads: readonly Payload[]): Uint8Array {
-  const { bytes } = encodeChain(payloads);
-  return messageHash(suiteOf(session), keysOf(session), numberBytes(id), ...seed, bytes);
 }
 
 // --- what comes in -------------------------------------------------------------------------------------------------------
@@ -177,7 +141,8 @@ export function receiveQuick(
   const seen = digest(datagram);
   if (quick?.heard && same(quick.heard, seen)) {
     world.count('repeated-message');
-    if (quick.sent) transmit(session, quick.sent.datagrams, state.local, state.remote);
+    // Where it comes from now: a NAT may have changed its mapping since.
+    if (quick.sent) transmit(session, quick.sent.datagrams, to, from);
     return;
   }
   if (!quick && state.usedIds.has(id)) return world.count('message-id');
@@ -220,7 +185,7 @@ function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: 
         suiteOf(session),
         keysOf(session),
         Uint8Array.of(0),
-        numberBytes(quick.id),
+        uint32(quick.id),
         quick.nonceI,
         quick.nonceR,
       );
@@ -246,7 +211,7 @@ function step(session: Session, now: Millis, quick: Quick, { chain, iv, seen }: 
 function genuine(session: Session, id: number, seed: readonly Uint8Array[], chain: Chain): boolean {
   const [first] = chain.payloads;
   if (first?.tag !== 'HASH' || all(chain, 'HASH').length > 1) return false;
-  const want = messageHash(suiteOf(session), keysOf(session), numberBytes(id), ...seed, hashed(chain));
+  const want = messageHash(suiteOf(session), keysOf(session), uint32(id), ...seed, hashed(chain));
   return equalSecret(first.data, want);
 }
 
@@ -257,7 +222,7 @@ function onQuick2(session: Session, now: Millis, quick: Quick, chain: Chain): vo
   const config = childConfig(session, quick.want.child);
   if (!config) return quickFailed(session, now, quick, { code: 'requested', text: 'the child is configured no more' });
   delete quick.sent;
-  const reason = readQuick2(quick, config, chain);
+  const reason = readQuick2(session, quick, config, chain);
   if (reason) {
     refuse(session, now, NOTIFY.NO_PROPOSAL_CHOSEN, quick);
     return quickFailed(session, now, quick, reason);
@@ -271,7 +236,7 @@ function onQuick2(session: Session, now: Millis, quick: Quick, chain: Chain): vo
 }
 
 /** What the peer took of what we offered; why that will not do. */
-function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefined {
+function readQuick2(session: Session, quick: Quick, config: Child, chain: Chain): Reason | undefined {
   const [sa, nonce] = [only(chain, 'SA'), only(chain, 'NONCE')];
   if (!sa || !nonce || all(chain, 'KE').length > 1) {
     return { code: 'peer-error', text: 'the peer answers with payloads that are missing or doubled', by: 'peer' };
@@ -282,9 +247,13 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
   const offered = ours.map((proposal) => ({ text: '', transforms: proposal.transforms }));
   const protocol = protocolId(quick.protocol);
   const selection = read && selectProposal(offered, [read.as], { protocol });
-  const spi = read && spiNumber(read.proposal.spi);
+  const spi = read && readUint32(read.proposal.spi);
   if (!read || reads.length !== 1 || !selection?.ok || read.proposal.spi.length !== 4 || !spi || spi < 256) {
     return { code: 'peer-error', text: 'the peer answers with something that was not offered', by: 'peer' };
+  }
+  if (!sameEncapsulation(session, quick.mode, read.encapsulation)) {
+    const text = 'the peer answers with another encapsulation (tunnel or transport, in UDP or not) than was offered';
+    return { code: 'mode-mismatch', text, by: 'peer' };
   }
   const group = selection.suite.ke;
   if (group !== quick.group || (group !== KE.NONE && !find(chain, 'KE'))) {
@@ -313,7 +282,7 @@ function readQuick2(quick: Quick, config: Child, chain: Chain): Reason | undefin
 /** The peer may send as soon as it has our last message: its SA is there before. */
 function finishQuick(session: Session, now: Millis, quick: Quick, config: Child, shared: Uint8Array | undefined): void {
   installQuick(session, now, quick, config, shared, true);
-  const seed = [Uint8Array.of(0), numberBytes(quick.id), quick.nonceI, quick.nonceR];
+  const seed = [Uint8Array.of(0), uint32(quick.id), quick.nonceI, quick.nonceR];
   const data = messageHash(suiteOf(session), keysOf(session), ...seed);
   const header = { exchange: EXCHANGE.QUICK_MODE, messageId: quick.id };
   const { bytes, iv } = sealed(session, header, quick.iv, [{ tag: 'HASH', data }]);
@@ -329,81 +298,6 @@ function finishQuick(session: Session, now: Millis, quick: Quick, config: Child,
 function onQuick3(session: Session, now: Millis, quick: Quick): void {
   delete quick.sent;
   complete(session, now, quick);
-}
-
-/** What it has made serves from now on. */
-export function complete(session: Session, now: Millis, quick: Quick): void {
-  const owner = heir(session);
-  const child = quick.child === undefined ? undefined : findChild(owner, quick.child);
-  quick.awaits = 'done';
-  quick.endAt = now + KEEP;
-  if (child) supersede(owner, now, child);
-  else spare(owner, quick);
-  const reason: Reason = { code: 'requested', text: 'closed by us', by: 'us' };
-  if (child && quick.unwanted) deleteAllOf(owner, now, child, reason);
-}
-
-/** The peer has deleted the new child before it served: what it was to replace goes on. */
-function spare(owner: Session, { want }: Quick): void {
-  const old = want.rekeys === undefined ? undefined : findChild(owner, want.rekeys);
-  if (old?.stage === 'rekeying') old.stage = 'installed';
-}
-
-/** Both directions at once; outbound waits for `activate` where the peer has not confirmed yet. */
-export function installQuick(
-  session: Session,
-  now: Millis,
-  quick: Quick,
-  config: Child,
-  shared: Uint8Array | undefined,
-  ours: boolean,
-): ChildState {
-  const { suite, spi, life } = quick.answer ?? {};
-  if (!suite || spi === undefined || !life) throw new Error('nothing was agreed on');
-  const { nonceI, nonceR, mode, want } = quick;
-  const ike = { suite: suiteOf(session), keys: keysOf(session) };
-  const protocol = protocolId(quick.protocol);
-  const keys = (receiver: number) =>
-    quickKeys(ike, suite, { protocol, nonceI, nonceR, shared }, numberBytes(receiver), config.shortSha256);
-  const owner = heir(session);
-  const made = {
-    name: want.child,
-    protocol: quick.protocol,
-    mode,
-    suite,
-    spiIn: quick.spi,
-    spiOut: spi,
-    localTs: [want.localTs],
-    remoteTs: [want.remoteTs],
-    nonceI,
-    nonceR,
-    ours,
-    active: false,
-  };
-  const lifetime: Lifetime = agreedLifetime(config.lifetime, life);
-  const child = installSa(owner, now, made, { inbound: keys(quick.spi), outbound: keys(spi) }, config, lifetime);
-  quick.child = child.id;
-  if (quick.before !== undefined) child.after = quick.before;
-  return child;
-}
-
-/** A quick mode that has made its child, and which it does not serve yet; here, or where this SA took over from. */
-export function waiting(
-  session: Session,
-  fits: (quick: Quick) => boolean,
-): { readonly session: Session; readonly quick: Quick } | undefined {
-  for (const one of [session, ...elders(session)]) {
-    const quick = one.state.quicks.find(
-      (each) => (each.awaits === 'quick-3' || each.awaits === 'switch') && fits(each),
-    );
-    if (quick) return { session: one, quick };
-  }
-  return undefined;
-}
-
-/** False while only we know of it. */
-export function completed(session: Session, child: ChildState): boolean {
-  return waiting(session, ({ child: made }) => made === child.id) === undefined;
 }
 
 export function quickAnswered(session: Session, now: Millis, quick: Quick, answer: Answer): void {
@@ -424,14 +318,4 @@ export function quickAnswered(session: Session, now: Millis, quick: Quick, answe
   else sendQuick2(session, now, quick, config, pair, shared);
   for (const secret of [shared, pair.secret, quick.pair?.secret]) secret?.fill(0);
   delete quick.pair;
-}
-
-/** An authenticated message: the peer lives, and may have moved. */
-export function heard(session: Session, now: Millis, from: SocketAddress): void {
-  const { state } = session;
-  state.lastIn = now;
-  comesBack(session, state.probe);
-  delete state.probe;
-  delete state.sent;
-  peerMoved(session, now, from);
 }

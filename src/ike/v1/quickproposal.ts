@@ -3,6 +3,7 @@
 
 import { ENCR, INTEG, KE } from '../../crypto/ids.ts';
 import type { Offer, Protocol } from '../connection.ts';
+import { groupsOf } from '../select.ts';
 import { ESN, PROTOCOL as PROTOCOL2, TRANSFORM } from '../wire/constants.ts';
 import type { Transform as Transform2 } from '../wire/payload.ts';
 import {
@@ -80,6 +81,12 @@ export function quickProposals(offers: readonly Offer[], wish: Wish): Proposal[]
   }
   const protocol = wish.protocol === 'ah' ? PROTOCOL.AH : PROTOCOL.ESP;
   return [{ number: 1, protocol, spi: wish.spi, transforms }];
+}
+
+/** In their order; to do without PFS, where an offer can, comes last. */
+export function quickGroups(offers: readonly Offer[]): number[] {
+  const without = withGroup(offers, KE.NONE).length > 0;
+  return [...groupsOf(offers), ...(without ? [KE.NONE] : [])];
 }
 
 const NO_ESN: Transform2 = { type: TRANSFORM.ESN, id: ESN.NO };

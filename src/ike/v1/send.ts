@@ -1,6 +1,7 @@
 // How messages go out: in the clear or encrypted, whole or in Cisco's fragments, and again when nothing comes back.
 
 import { createHash } from 'node:crypto';
+import { readUint32 } from '../../bytes/bytes.ts';
 import { isV6, type SocketAddress } from '../../bytes/ip.ts';
 import type { Millis } from '../connection.ts';
 import { retransmitWait } from '../retransmit.ts';
@@ -128,8 +129,7 @@ function cut(session: Session, bytes: Uint8Array): readonly Uint8Array[] {
 export function freshId(session: Session): number {
   const { state, world } = session;
   for (;;) {
-    const [a = 0, b = 0, c = 0, d = 0] = world.random(4);
-    const id = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    const id = readUint32(world.random(4));
     if (id === 0 || state.usedIds.has(id)) continue;
     remember(session, id);
     return id;

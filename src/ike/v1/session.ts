@@ -11,13 +11,14 @@ import type { IkeSa, Tasks } from '../sa.ts';
 import type { ChildState } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
 import { closeChild, expireChild, rekeyChild, used, wants } from './children.ts';
+import { complete } from './exchange.ts';
 import { forget, quickFailed } from './failure.ts';
 import { whole } from './fragment.ts';
 import { deleteAll, probe, receiveInform, sayClear, tellError } from './inform.ts';
 import { deadline, tick } from './life.ts';
 import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
-import { beginQuick, complete, receiveQuick } from './quick.ts';
+import { beginQuick, receiveQuick } from './quick.ts';
 import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
 import { type Awaits, outstanding, type SessionState, type Want } from './state.ts';
 import { elders, heir, reauthenticate } from './unique.ts';
@@ -300,6 +301,10 @@ export class Session implements IkeSa {
   /** It was to take another one's place, which is gone. */
   abandoned(now: Millis, reason: Reason): void {
     if (this.state.phase === 'init' || this.state.phase === 'auth') this.over(now, reason);
+  }
+
+  leave(): void {
+    this.world.forget(this);
   }
 
   wipe(): void {

@@ -38,8 +38,10 @@ export type Awaits =
 
 /** What phase 1 needs until both sides are authenticated. */
 export interface Phase1 {
-  /** Ours, as they went out. */
+  /** Ours, as they went out; the peer's that we chose. */
   proposals?: readonly Proposal[];
+  /** The lifetime in the responder's choice. */
+  life?: Life;
   /** Body of the initiator's SA payload, which both hashes cover. */
   saI?: Uint8Array;
   nonceI?: Uint8Array;
@@ -160,6 +162,8 @@ export interface SessionState extends BaseState {
   lookedAt?: Millis;
   fragments?: Fragments;
   fragmentId: number;
+  /** Those whose place it has taken, the newest last. */
+  elders: SessionId[];
 }
 
 export function blank(id: SessionId, conn: string, now: Millis) {
@@ -175,6 +179,7 @@ export function blank(id: SessionId, conn: string, now: Millis) {
     dpdOut: 0,
     dpdIn: 0,
     fragmentId: 0,
+    elders: [],
   };
 }
 
@@ -184,9 +189,13 @@ export function outstanding({ quicks }: SessionState): Quick[] {
 }
 
 /** The numbers in a state that must not be given again. */
-export function numbersOf({ quicks, queue, job }: SessionState): Numbers {
+export function numbersOf({ quicks, queue, job, elders }: SessionState): Numbers {
   return {
-    ids: [...quicks.flatMap(({ child = 0, before = 0 }) => [child, before]), ...queue.map(({ rekeys = 0 }) => rekeys)],
+    ids: [
+      ...elders,
+      ...quicks.flatMap(({ child = 0, before = 0 }) => [child, before]),
+      ...queue.map(({ rekeys = 0 }) => rekeys),
+    ],
     serials: [job?.serial ?? 0, ...quicks.map((quick) => quick.job?.serial ?? 0)],
     spis: quicks.filter(({ child, awaits }) => child === undefined && awaits !== 'done').map(({ spi }) => spi),
   };

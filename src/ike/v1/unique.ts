@@ -88,6 +88,8 @@ function succeed(session: Session, now: Millis, by: Session, contested: boolean)
   const end = endOf(session, by);
   // Whoever leads here leads there, even when this one is gone.
   for (const elder of elders(session)) elder.state.successor = by.state.id;
+  by.state.elders = [...elders(by), ...elders(session), session].map((elder) => elder.state.id);
+  state.elders = [];
   state.phase = 'rekeyed';
   state.successor = by.state.id;
   if (end !== undefined) state.endAt = now + (contested ? Math.max(2 * end, CONTESTED) : end);
@@ -97,7 +99,7 @@ function succeed(session: Session, now: Millis, by: Session, contested: boolean)
   state.queue = [];
   session.event({ kind: 'session-rekeyed', session: state.id, conn: state.conn, by: by.state.id });
   // Without a word: the peer would delete with it what it may have there.
-  for (const oldest of elders(by).slice(MOST_ELDERS)) oldest.over(now, REPLACED);
+  for (const oldest of elders(by).slice(0, -MOST_ELDERS)) oldest.over(now, REPLACED);
   reconcile(by, now);
   by.advance(now);
 }
@@ -125,6 +127,7 @@ export function restore(session: Session, now: Millis): void {
   elder.state.phase = 'established';
   delete elder.state.successor;
   delete elder.state.endAt;
+  session.state.elders = session.state.elders.filter((id) => id !== elder.state.id);
   succeed(session, now, elder, false);
 }
 
@@ -146,11 +149,9 @@ export function heir(session: Session): Session {
   return next ? heir(next) : session;
 }
 
-/** Those whose place it has taken, and that may still have exchanges to finish. */
-export function elders(session: Session): Session[] {
-  const { world, state } = session;
-  const direct = world.all().filter((other) => other.state.successor === state.id);
-  return direct.flatMap((other) => [other, ...elders(other)]);
+/** Those whose place it has taken, and that may still have exchanges to finish; the newest last. */
+export function elders({ world, state }: Session): Session[] {
+  return state.elders.flatMap((id) => world.session(id) ?? []);
 }
 
 /** A new phase 1 for the same connection, to which this one's children move once it stands. */
@@ -160,9 +161,9 @@ export function reauthenticate(session: Session, now: Millis): void {
   if (state.phase !== 'established') return;
   state.reauthAt = now + AGAIN;
   if (begun) return;
-  const next = world.initiate(now, conn, state.local.ip, state.remote.ip, []);
+  const { local, remote } = state;
+  // A peer behind a NAT is reached where it is now, and nowhere else.
+  const next = world.initiate(now, conn, local.ip, remote.ip, [], state.natRemote ? { local, remote } : undefined);
   next.state.replaces = state.id;
   state.replacement = next.state.id;
-  // A peer behind a NAT is reached where it is now, and nowhere else.
-  if (state.natRemote) Object.assign(next.state, { local: state.local, remote: state.remote });
 }

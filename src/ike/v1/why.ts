@@ -2,8 +2,10 @@
 
 import type { Child, SharedKey } from '../connection.ts';
 import type { Reason } from '../reason.ts';
+import { formatSelector } from '../ts.ts';
 import { at, secret } from '../why.ts';
 import type { Session } from './session.ts';
+import type { Quick } from './state.ts';
 
 /** Message 5 is encrypted with keys that come from the secret: what cannot be read was made with another one. */
 export function unreadable({ state, conn }: Session, candidates: readonly SharedKey[]): Reason {
@@ -35,6 +37,19 @@ export function unread({ state, conn }: Session, key: SharedKey | undefined, sai
     ...(said ? { notify: said } : {}),
     text: `the peer ${answer}, the first encrypted one: most likely the pre-shared keys differ${key ? `; ours is ${secret(key)}` : ''}`,
     remedy: `set the same pre-shared key on both sides${at(where)}`,
+    peer: state.remote,
+    ...(where ? { where } : {}),
+  };
+}
+
+/** Some devices say nothing to a quick mode that they do not want. */
+export function ignored({ state }: Session, { want }: Quick, config: Child | undefined): Reason {
+  const where = config?.where.get('local_ts') ?? config?.where.get('');
+  const [local, remote] = [formatSelector(want.localTs), formatSelector(want.remoteTs)];
+  return {
+    code: 'no-answer',
+    text: `${state.remote.ip} does not answer quick mode for ${local} === ${remote}`,
+    remedy: `compare subnets, proposals and the PFS group with the peer's: some devices refuse without a word${at(where)}`,
     peer: state.remote,
     ...(where ? { where } : {}),
   };

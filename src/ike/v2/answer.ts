@@ -1,8 +1,9 @@
 // Answering the peer's requests for children: in IKE_AUTH and in CREATE_CHILD_SA, new ones and rekeyings. RFC 7296
 // §1.3.1, §1.3.3, §2.8, §2.25.1. Which child is meant is found in `choose.ts`.
 
+import { readUint32, uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
-import { announce, childFailed, findChild, spiBytes, spiNumber } from '../children.ts';
+import { announce, childFailed, findChild } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import { checkNeighbours, supplant } from '../contest.ts';
 import type { Answer } from '../effects.ts';
@@ -46,7 +47,7 @@ export function answerFirstChild(session: Session, now: Millis, payloads: readon
   if (chosen.disagreement) session.note(chosen.disagreement);
   return [
     ...modeOf(chosen),
-    { tag: 'SA', proposals: [{ ...taken(chosen), spi: spiBytes(spiIn) }] },
+    { tag: 'SA', proposals: [{ ...taken(chosen), spi: uint32(spiIn) }] },
     ...selectors(chosen),
   ];
 }
@@ -77,7 +78,7 @@ function installChosen(
   secrets: { nonceI: Uint8Array; nonceR: Uint8Array; shared: Uint8Array | undefined; active: boolean },
 ): ChildState {
   const { child, protocol, mode, selection, localTs, remoteTs } = chosen;
-  const spiOut = spiNumber(selection.spi);
+  const spiOut = readUint32(selection.spi);
   return install(session, now, {
     name: child,
     protocol,
@@ -200,7 +201,7 @@ function accept(
     mode: incoming.mode,
     suite: incoming.suite,
     spiIn,
-    spiOut: spiNumber(incoming.proposal.spi),
+    spiOut: readUint32(incoming.proposal.spi),
     localTs: incoming.localTs,
     remoteTs: incoming.remoteTs,
     nonceI: incoming.nonce,
@@ -212,7 +213,7 @@ function accept(
   });
   const reply: Payload[] = [
     ...modeOf(incoming),
-    { tag: 'SA', proposals: [{ ...incoming.proposal, spi: spiBytes(spiIn) }] },
+    { tag: 'SA', proposals: [{ ...incoming.proposal, spi: uint32(spiIn) }] },
     { tag: 'Nonce', data: nonceR },
     ...(secret ? [{ tag: 'KE', group: incoming.suite.ke, data: secret.pair } as const] : []),
     ...selectors(incoming),

@@ -1,7 +1,8 @@
 // What a request for a child says, and what the answer to it has to be: RFC 7296 §1.2, §1.3.1, §1.3.3, §2.9, §2.23.1.
 
+import { readUint32, uint32 } from '../../bytes/bytes.ts';
 import type { KeyPair } from '../../crypto/types.ts';
-import { childConfig, spiBytes, spiNumber } from '../children.ts';
+import { childConfig } from '../children.ts';
 import { reasonMode } from '../fit.ts';
 import type { Reason } from '../reason.ts';
 import { checkAnswer, offerProposals } from '../select.ts';
@@ -32,7 +33,7 @@ export function askChild(
   const spi = world.takeSpi();
   const nonce = how.first ? new Uint8Array(0) : world.random(32);
   const group = how.group ?? 0;
-  const proposals = offerProposals(config.offers, protocolId(protocol), spiBytes(spi), { omitKe: how.first });
+  const proposals = offerProposals(config.offers, protocolId(protocol), uint32(spi), { omitKe: how.first });
   const payloads: Payload[] = [
     ...(rekeys ? [rekeyNotify(rekeys)] : []),
     ...(mode === 'transport' ? [notify(NOTIFY.USE_TRANSPORT_MODE)] : []),
@@ -54,7 +55,7 @@ function aimed({ state }: Session, want: Want): Want {
 
 /** Names the old SA by its protocol and the SPI that we receive on (RFC 7296 §1.3.3). */
 function rekeyNotify({ protocol, spiIn }: ChildState): Payload {
-  return { ...notify(NOTIFY.REKEY_SA), protocol: protocolId(protocol), spi: spiBytes(spiIn) };
+  return { ...notify(NOTIFY.REKEY_SA), protocol: protocolId(protocol), spi: uint32(spiIn) };
 }
 
 // --- the answer ---------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ export function readAnswer(
   const selection = checkAnswer(asked.proposals, sa.proposals);
   if (!selection.ok || selection.spi.length !== 4) return wrong('the peer chose a proposal that was not offered');
   // RFC 4303 §2.1, RFC 4302 §2.4: 1 to 255 are reserved; in UDP, 0 would make our ESP look like IKE.
-  if (spiNumber(selection.spi) < 256) return wrong('the peer chose a reserved SPI');
+  if (readUint32(selection.spi) < 256) return wrong('the peer chose a reserved SPI');
   const mode = has(payloads, NOTIFY.USE_TRANSPORT_MODE) ? 'transport' : 'tunnel';
   if (mode === 'transport' && asked.mode !== mode) return { ok: false, reason: UNASKED };
   const refusal = mode === asked.mode ? undefined : declined(session, want);

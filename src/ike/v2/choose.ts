@@ -1,7 +1,7 @@
 // Which child of ours a request of the peer means, narrowed to what both sides want, in which mode, with which proposal:
 // RFC 7296 §1.3.1, §2.7, §2.9, §2.23.1.
 
-import { spiNumber } from '../children.ts';
+import { readUint32 } from '../../bytes/bytes.ts';
 import type { Child, Mode, Protocol } from '../connection.ts';
 import { natObstacle } from '../contest.ts';
 import { ahObstacle, type Disagreement, reasonMode } from '../fit.ts';
@@ -74,7 +74,7 @@ export function choose(
     const { name, protocol } = config;
     const offers = ke ? withPreferredGroup(config.offers, ke.group) : config.offers;
     const selection = selectProposal(offers, proposals, { protocol: protocolId(protocol), omitKe: first });
-    if (!selection.ok || selection.spi.length !== 4 || spiNumber(selection.spi) < 256) continue;
+    if (!selection.ok || selection.spi.length !== 4 || readUint32(selection.spi) < 256) continue;
     const disagreement = old ? undefined : modeDisagreement(candidate, wish);
     return { ok: true, chosen: { child: name, protocol, mode, selection, localTs, remoteTs, disagreement } };
   }

@@ -1,19 +1,9 @@
 // Creating and rekeying children: when we ask for one, and what we make of the answer. RFC 7296 §1.3.1, §1.3.3, §2.8,
 // §2.9, §2.25. What the messages say is in `ask.ts`; how the peer's requests are answered is in `answer.ts`.
 
-import { compare } from '../../bytes/bytes.ts';
+import { compare, readUint32 } from '../../bytes/bytes.ts';
 import type { KeyPair } from '../../crypto/types.ts';
-import {
-  announce,
-  childConfig,
-  childFailed,
-  findChild,
-  lowest,
-  purpose,
-  replaceBy,
-  retire,
-  spiNumber,
-} from '../children.ts';
+import { announce, childConfig, childFailed, findChild, lowest, purpose, replaceBy, retire } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import { supplant } from '../contest.ts';
 import { reasonMode, unsuited } from '../fit.ts';
@@ -170,7 +160,7 @@ function make(
     mode: answer.mode,
     suite: answer.suite,
     spiIn: asked.spi,
-    spiOut: spiNumber(answer.spi),
+    spiOut: readUint32(answer.spi),
     localTs: answer.localTs,
     remoteTs: answer.remoteTs,
     ours: true,

@@ -1,7 +1,8 @@
 // INFORMATIONAL: Delete, liveness, and notifies: RFC 7296 §1.4, §2.4, §2.25.
 
+import { uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
-import { findChild, retire, spiBytes } from '../children.ts';
+import { findChild, retire } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import type { Reason } from '../reason.ts';
 import type { ChildState } from '../state.ts';
@@ -31,7 +32,7 @@ export function sendDeleteChildren(session: Session, now: Millis, task: DeleteTa
 /** RFC 7296 §3.11: a payload names SAs of one protocol. */
 function deletes(own: readonly OwnSpi[]): Payload[] {
   return (['esp', 'ah'] as const).flatMap((name) => {
-    const spis = own.filter(({ protocol }) => protocol === name).map(({ spi }) => spiBytes(spi));
+    const spis = own.filter(({ protocol }) => protocol === name).map(({ spi }) => uint32(spi));
     return spis.length === 0 ? [] : [{ tag: 'D', protocol: protocolId(name), spis } as const];
   });
 }

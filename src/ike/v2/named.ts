@@ -1,6 +1,6 @@
 // How a request names a child: by protocol and SPI, in Delete and in REKEY_SA (RFC 7296 §1.3.3, §3.11).
 
-import { spiNumber } from '../children.ts';
+import { readUint32 } from '../../bytes/bytes.ts';
 import type { ChildState } from '../state.ts';
 import { NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
@@ -17,14 +17,14 @@ interface SaName {
 export function namedSas(payload: Payload): SaName[] {
   if (payload.tag === 'D') {
     const { protocol, spis } = payload;
-    return spis.map((spi) => ({ protocol, spi: spiNumber(spi) }));
+    return spis.map((spi) => ({ protocol, spi: readUint32(spi) }));
   }
   return payload.tag === 'N' && payload.kind === NOTIFY.REKEY_SA ? rekeyedSa(payload) : [];
 }
 
 function rekeyedSa({ protocol, spi }: Extract<Payload, { tag: 'N' }>): SaName[] {
   const known = (protocol === PROTOCOL.ESP || protocol === PROTOCOL.AH) && spi.length === SPI_SIZE;
-  return known ? [{ protocol, spi: spiNumber(spi) }] : [];
+  return known ? [{ protocol, spi: readUint32(spi) }] : [];
 }
 
 /** SPIs are the receiver's for each protocol by itself: the same number may stand for two SAs (RFC 4301 §4.1). */

@@ -467,6 +467,10 @@ export class Session implements IkeSa {
     peerMoved(this, now, from);
   }
 
+  leave(): void {
+    this.world.forget(this);
+  }
+
   wipe(): void {
     for (const key of Object.values(this.state.keys ?? {})) key.fill(0);
   }
