@@ -14,8 +14,8 @@ import { installed } from './tunnel.ts';
 import { buildUdp } from './udp.ts';
 import { type Extent, type Result, type Tools, type Visit, visit } from './visit.ts';
 
-const FULL = { probe: 2, probes: 9, pings: 1000, tries: 3 } as const;
-const QUICK = { probe: 1, probes: 4, pings: 200, tries: 1 } as const;
+const FULL = { probe: 2, probes: 9, pings: 1000, rest: 12, tries: 3 } as const;
+const QUICK = { probe: 1, probes: 4, pings: 200, rest: 0, tries: 1 } as const;
 
 process.exitCode = await main(process.argv.slice(2));
 

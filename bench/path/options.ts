@@ -23,7 +23,8 @@ export const HELP = `npm run bench:path -- [options]     as root; measures tunne
   --rounds N       each contestant so many times, in turn (3; --quick: 1)
   --seconds N      length of a TCP stream (5; --quick: 2)
   --only LIST      contestants, by comma; may be given several times
-  --tests LIST     of ${TESTS.join(', ')}, udpSIZE, udpSIZEq (flat out only), rekey, flat
+  --tests LIST     of ${TESTS.join(', ')}, udpSIZE, udpSIZEq (flat out only), rekey, flat,
+                   pingfirst (the first seconds; ping waits until a daemon has come to rest)
   --quick          short and rough: to see that all of it works
   --json FILE      every figure, written after each visit
   --pump DIR       measure the reference pump too: DIR/pump/pump.c
@@ -37,7 +38,7 @@ espalier-gcm, espalier-cbc, espalier-chacha (in UDP), espalier-raw (AES-GCM, pro
 `;
 
 const UDP = /^udp(\d+)(q?)$/;
-const MORE = ['rekey', 'flat'];
+const MORE = ['rekey', 'flat', 'pingfirst'];
 
 /** Throws with a sentence when it does not understand. */
 export function parseOptions(argv: readonly string[]): Options {

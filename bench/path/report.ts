@@ -25,6 +25,8 @@ const TABLES: readonly (readonly [title: string, columns: readonly Column[]])[] 
       ['p99', 'ping.p99'],
       ['max', 'ping.max'],
       ['lost', 'ping.lost'],
+      ['first p50', 'pingfirst.p50'],
+      ['first p99', 'pingfirst.p99'],
       ['loaded p50', 'pingload.p50'],
       ['loaded p99', 'pingload.p99'],
       ['loaded max', 'pingload.max'],
@@ -68,6 +70,7 @@ const RATIOS: readonly Column[] = [
   ['reverse', 'tcpR.mbps'],
   ['both ways', 'bidir.mbps'],
   ['ping p99', 'ping.p99'],
+  ['first p99', 'pingfirst.p99'],
   ['loaded p99', 'pingload.p99'],
   ['CPU/GB', 'tcp1.daemons'],
 ];

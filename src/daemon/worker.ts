@@ -5,7 +5,7 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Change, SaEvent } from '../esp/change.ts';
 import { laneMemory } from '../esp/layout.ts';
 import { Pipeline } from '../esp/pipeline.ts';
-import { warmUp } from '../esp/warm.ts';
+import { shaped, warmUp } from '../esp/warm.ts';
 import { openLane } from '../net/lane.ts';
 import { CONTROL, type WorkerData } from './thread.ts';
 
@@ -16,7 +16,8 @@ const BUGS = 100;
 
 function run({ index, workers, uses, fds, shared, counters, total, seed, control, port, epoch }: WorkerData): void {
   warmUp();
-  const lane = openLane({ index, workers, uses, fds }, laneMemory(), counters);
+  const opened = openLane({ index, workers, uses, fds }, laneMemory(), counters);
+  const lane = shaped(opened);
   const [seconds, nanos] = process.hrtime();
   const offset = seconds * 1000 + nanos / 1e6 - performance.now() - epoch;
   const bugs = { count: 0, since: 0 };
@@ -46,7 +47,7 @@ function run({ index, workers, uses, fds, shared, counters, total, seed, control
       survive(error, bugs, tell);
     }
   }
-  lane.close();
+  opened.close();
   port.close();
 }
 

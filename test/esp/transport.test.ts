@@ -106,12 +106,16 @@ function identified(packet: Uint8Array, id: number): Uint8Array {
 test('datagrams for which there is no room in the batch are counted, and leave nothing behind', () => {
   const { left } = ends();
   const size = 60_000;
-  const parts = [0, 1, 2, 3, 4].flatMap((i) => {
-    const datagram = udp(1, 2, 'x'.repeat(size));
-    const first = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(0, size - 8), { more: true });
-    const last = ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(size - 8), { offset: (size - 8) / 8 });
-    return [identified(first, i + 1), identified(last, i + 1)];
-  });
+  const datagrams = [0, 1, 2, 3, 4].map((i) => ({ id: i + 1, datagram: udp(1, 2, 'x'.repeat(size)) }));
+  // All their ends in one batch.
+  const parts = [
+    ...datagrams.map(({ id, datagram }) =>
+      identified(ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(0, size - 8), { more: true }), id),
+    ),
+    ...datagrams.map(({ id, datagram }) =>
+      identified(ipv4(LEFT.ip, RIGHT.ip, datagram.subarray(size - 8), { offset: (size - 8) / 8 }), id),
+    ),
+  ];
   left.lane.inside.push(...parts.map((bytes) => ({ bytes, gso: GSO.NONE, mss: 0 })));
   left.pipelines.wake();
   assert.deepEqual([left.sent.length, left.stats(1)?.drops.fragment], [4, 1]);

@@ -27,7 +27,8 @@ const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: '
 const MOST_PAIRS = 256;
 
 /** What is missing of a child as it is configured: one for each pair of selectors. */
-export function wants({ state }: Session, child: Child): Want[] {
+export function wants(session: Session, child: Child): Want[] {
+  const { state } = session;
   const side = (sources: Child['localTs'], ip: string): Selector[] => {
     const selectors = resolveTs(sources, ip);
     return child.mode === 'transport' ? atHost(selectors, ip) : selectors;
@@ -40,7 +41,20 @@ export function wants({ state }: Session, child: Child): Want[] {
     ...state.queue.map(purposeOf),
     ...state.quicks.filter(({ awaits }) => awaits !== 'done').map(({ want }) => purposeOf(want)),
   ]);
-  return pairs.filter((want) => !taken.has(purposeOf(want))).slice(0, MOST_PAIRS);
+  const missing = pairs.filter((want) => !taken.has(purposeOf(want)));
+  if (missing.length > MOST_PAIRS) session.note(tooManyPairs(child, missing.length));
+  return missing.slice(0, MOST_PAIRS);
+}
+
+function tooManyPairs({ name, where }: Child, count: number): Reason {
+  const place = where.get('local_ts') ?? where.get('');
+  return {
+    code: 'limit',
+    text: `${name} would be ${count} pairs of SAs, one for each pair of subnets; the first ${MOST_PAIRS} are made`,
+    by: 'us',
+    remedy: 'use larger subnets, or IKEv2, which has one SA for all of them',
+    ...(place ? { where: place } : {}),
+  };
 }
 
 export function purposeOf({ child, localTs, remoteTs }: Want): string {

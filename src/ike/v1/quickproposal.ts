@@ -156,6 +156,7 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
     twice(transform.attributes, SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
   const encr = encrOf(transform.id);
   const mac = MACS.find(({ attribute }) => attribute === value(SA_ATTRIBUTE.AUTHENTICATION));
+  const life = lifeOf(transform.attributes, SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
   // RFC 2407 §4.4.3: an AH transform and its authentication attribute must mean the same.
   const integ = ah && mac?.ah !== transform.id ? undefined : mac;
   const said = values.has(SA_ATTRIBUTE.AUTHENTICATION);
@@ -177,7 +178,7 @@ function readQuickTransform(proposal: Proposal, transform: Transform, count: num
     proposal,
     transform,
     as: { number: count, protocol: ah ? PROTOCOL2.AH : PROTOCOL2.ESP, spi: proposal.spi, transforms },
-    life: lifeOf(transform.attributes, SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION),
+    life: { ...life, seconds: life.seconds || UNSAID },
     encapsulation: value(SA_ATTRIBUTE.ENCAPSULATION),
     authentication: 0,
   };
@@ -202,6 +203,9 @@ const MODES: ReadonlySet<number> = new Set(Object.values(ENCAPSULATION));
 
 /** RFC 4304 §2.2: the only value that the attribute has. */
 const LONG_SEQUENCE = 1;
+
+/** RFC 2407 §4.5: so many seconds are meant where nothing is said. */
+const UNSAID = 28_800;
 
 export function isTransport(encapsulation: number): boolean {
   return (

@@ -384,3 +384,40 @@ test('where message 2 holds what was not offered, that is the reason in the end'
     assert.equal(lone.endpoint.size, 0);
   }
 });
+
+test('a peer that says nothing of a lifetime means eight hours, and is told of a shorter one', () => {
+  const { lone, peer } = up1();
+  const quick = peer.quick();
+  const first = quick.first((all) =>
+    transforms(all, (transform) => without(SA_ATTRIBUTE.LIFE_TYPE, without(SA_ATTRIBUTE.LIFE_DURATION, transform))),
+  );
+  const { payloads } = quick.hear(lone.receive(first, PEER)[0]);
+  const [told] = payloads.flatMap((payload) => (payload.tag === 'N' ? [payload] : []));
+  assert.equal(told?.kind, NOTIFY.RESPONDER_LIFETIME);
+  const { lone: other, peer: longer } = up1({ conn: { children: [endless()] } });
+  const asked = longer.quick();
+  const bare = asked.first((all) =>
+    transforms(all, (transform) => without(SA_ATTRIBUTE.LIFE_TYPE, without(SA_ATTRIBUTE.LIFE_DURATION, transform))),
+  );
+  asked.hear(other.receive(bare, PEER)[0]);
+  other.receive(asked.third(), PEER);
+  const [made] = sessions1(other)[0]?.state.children ?? [];
+  assert.equal((made?.lifeAt ?? 0) - (made?.installedAt ?? 0), 28_800_000);
+});
+
+function endless(): ReturnType<typeof child> {
+  const net = child({ offers: offers('aes128-sha256', 'esp') });
+  const lifetime = { ...net.lifetime, rekeyTime: 0, lifeTime: 0 };
+  return { ...net, localTs: net.remoteTs, remoteTs: net.localTs, lifetime };
+}
+
+test('more pairs of subnets than there may be are told of', () => {
+  const nets = (net: number) => selectors(...Array.from({ length: 20 }, (_, i) => `10.${net}.${i}.0/24`));
+  const wide = child({ offers: offers('aes128-sha256', 'esp'), localTs: nets(1), remoteTs: nets(2) });
+  const pair = new Pair(...sides1({ children: [wide] }));
+  pair.left.initiate();
+  pair.run(60_000);
+  const note = pair.left.last('note');
+  assert.match(note?.reason.text ?? '', /net would be 400 pairs of SAs, .*; the first 256 are made/);
+  assert.equal(serving(pair.left).length, 256);
+});
