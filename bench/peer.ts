@@ -98,6 +98,10 @@ class NoPipelines implements Pipelines {
   stray(): void {}
   async close(): Promise<void> {}
 
+  counted() {
+    return { io: {}, drops: {} };
+  }
+
   post(change: Parameters<Pipelines['post']>[0]): void {
     if (change.type === 'remove') this.onEvent({ kind: 'removed', slot: change.slot }, 0);
   }

@@ -7,7 +7,7 @@ import type { Section, Value } from '../daemon/control/vici.ts';
 import { UsageError } from './io.ts';
 
 /** A daemon that does not answer a question about itself within this time, in milliseconds, hangs. */
-const PATIENCE = 10_000;
+export const PATIENCE = 10_000;
 
 export async function withClient<T>(uri: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = await Client.connect(uri);

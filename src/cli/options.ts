@@ -105,7 +105,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
   const natPort = parsed.natPort ?? 4500;
   if (port === natPort) throw new UsageError(`--port and --nat-port are both ${port}: two sockets need two ports`);
   return {
-    config: parsed.config ?? DEFAULT_CONFIGS.filter((file) => existsSync(file)),
+    config: configFiles(parsed.config),
     control: parsed.control ?? DEFAULT_URI,
     stateDir: parsed.stateDir ?? DEFAULT_STATE_DIR,
     tun: parsed.tun ?? DEFAULT_TUN,
@@ -116,6 +116,11 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     natPort,
     version: VERSION,
   };
+}
+
+/** Without `--config` the default files that exist. */
+export function configFiles(given: readonly string[] | undefined): readonly string[] {
+  return given ?? DEFAULT_CONFIGS.filter((file) => existsSync(file));
 }
 
 /** yargs makes an array of an option that is given twice; nobody may guess which of the two is meant. */

@@ -4,12 +4,15 @@ import yargs from 'yargs';
 import { ControlError } from '../daemon/control/client.ts';
 import { DEFAULT_URI } from '../daemon/control/uri.ts';
 import { VERSION } from './about.ts';
+import { check } from './commands/check.ts';
+import { counters } from './commands/counters.ts';
 import { down } from './commands/down.ts';
+import { rekey } from './commands/rekey.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 import { DONE, FAILED, type Io, USAGE, UsageError } from './io.ts';
-import { CONTROL, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
+import { CONTROL, configFiles, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
 
 const CLIENT = { control: CONTROL, json: JSON_OUTPUT } as const;
 
@@ -73,6 +76,26 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       'take down a connection or a child',
       (cli) => cli.positional('name', { type: 'string', describe: NAME, demandOption: true }).options(CLIENT),
       (argv) => does(down({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'rekey <name>',
+      'make new keys: for a child, or for a connection and all of its children',
+      (cli) => cli.positional('name', { type: 'string', describe: NAME, demandOption: true }).options(CLIENT),
+      (argv) => does(rekey({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'check',
+      'read the configuration without starting anything, and say what is wrong with it',
+      (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, json: JSON_OUTPUT }),
+      async (argv) => {
+        code = check({ config: configFiles(argv.config), json: argv.json }, io);
+      },
+    )
+    .command(
+      'counters',
+      'show what was counted since the daemon started: messages and packets that went no further, and why',
+      (cli) => cli.options(CLIENT).option('all', { type: 'boolean', default: false, describe: 'zeros too' }),
+      (argv) => does(counters({ ...client(argv), all: argv.all }, io)),
     )
     .command(
       'version',

@@ -17,6 +17,7 @@ import type {
   ChildState,
   ChildStatus,
   ConnectionStatus,
+  CountedAll,
   Gateway,
   Outcome,
   Progress,
@@ -200,6 +201,11 @@ export class Desk implements Gateway {
       }
     }
     return { sessions, children };
+  }
+
+  counted(): CountedAll {
+    const { endpoint, forwarder } = this.#gateway;
+    return { ike: Object.fromEntries(endpoint.counters()), ...forwarder.plane.counted() };
   }
 
   // --- as values -----------------------------------------------------------------------------------------------------------

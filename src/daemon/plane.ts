@@ -42,6 +42,12 @@ export type PlaneEvent =
   | { readonly kind: 'bug'; readonly text: string };
 
 /** Where the pipelines run. */
+/** By names that are API: those of `COUNTERS` and of `DROPS`. */
+export interface Counted {
+  readonly io: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
 export interface Pipelines {
   readonly workers: number;
   readonly shared: SharedState;
@@ -51,6 +57,8 @@ export interface Pipelines {
   clear(slot: number): void;
   /** To all workers, or to one. */
   post(change: Change, only?: number): void;
+  /** What all workers have counted since the start. */
+  counted(): Counted;
   /** ESP in UDP that came to the main thread. */
   stray(worker: number, bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void;
   onEvent: (event: SaEvent, worker: number) => void;
@@ -115,6 +123,11 @@ export class Plane {
     this.#mtuTo = mtuTo;
     pipelines.onEvent = (event, worker) => this.#event(event, worker);
     pipelines.onReborn = (worker) => this.#reborn(worker);
+  }
+
+  /** Since the start, over all SAs and for none. */
+  counted(): Counted {
+    return this.#pipelines.counted();
   }
 
   /** Takes the keys over, and wipes them here. The largest inner packet is the answer. */

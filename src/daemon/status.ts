@@ -112,6 +112,16 @@ export interface Target {
 }
 
 /** What the control socket may ask of the gateway. */
+/** What was counted since the start, by names that are API. */
+export interface CountedAll {
+  /** IKE messages that went no further, by reason. */
+  readonly ike: Readonly<Record<string, number>>;
+  /** Packets that went no further, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** How packets came and went. */
+  readonly io: Readonly<Record<string, number>>;
+}
+
 export interface Gateway {
   /** Sessions in order of their ids. */
   sessions(): readonly SessionStatus[];
@@ -128,6 +138,7 @@ export interface Gateway {
     timeout: number,
     progress: (line: Progress) => void,
   ): Promise<Outcome & { readonly matches: number; readonly terminated: number }>;
+  counted(): CountedAll;
   /** Starts rekeying; the number of SAs that were meant. */
   rekey(what: Target): number;
 }

@@ -5,14 +5,14 @@ import { randomInt } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Change, SaEvent, Way } from '../esp/change.ts';
-import { dropMemory } from '../esp/drop.ts';
+import { DROPS, dropMemory } from '../esp/drop.ts';
 import { COUNTERS } from '../esp/layout.ts';
 import { sharedState } from '../esp/slots.ts';
 import type { ChildSa } from '../ike/effects.ts';
 import { SystemError } from '../net/error.ts';
 import { Bell, forwardTo } from '../net/lane.ts';
 import { addon } from '../net/native.ts';
-import type { Pipelines } from './plane.ts';
+import type { Counted, Pipelines } from './plane.ts';
 import { CONTROL, CONTROL_WORDS, type WorkerData } from './thread.ts';
 
 export interface WorkerPlan {
@@ -88,6 +88,14 @@ export class Workers implements Pipelines {
   /** By worker, what it dropped, in the order of `DROPS`. */
   get drops(): readonly Float64Array[] {
     return this.#threads.map(({ total }) => total);
+  }
+
+  counted(): Counted {
+    const words = this.counters.map(({ buffer }) => new BigUint64Array(buffer));
+    return {
+      io: named(COUNTERS, (i) => words.map((of) => Number(of[i] ?? 0n))),
+      drops: named(DROPS, (i) => this.drops.map((of) => of[i] ?? 0)),
+    };
   }
 
   place(slot: number, sa: ChildSa, { path, flags, mss4, mss6 }: Way): void {
@@ -211,4 +219,8 @@ export class Workers implements Pipelines {
     Object.assign(thread, this.#spawn(index, thread));
     this.onReborn(index);
   }
+}
+
+function named(names: readonly string[], of: (i: number) => readonly number[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name, i) => [name, of(i).reduce((sum, count) => sum + count, 0)]));
 }

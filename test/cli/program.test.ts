@@ -186,6 +186,47 @@ test('down takes down a connection as a whole, or one child; what is down alread
   assert.match(err, /^gw: failed: the peer accepts none/);
 });
 
+test('rekey renews one child, or all children of a connection and then its IKE SA', async (t) => {
+  const { uri, gateway } = await stage(t);
+  assert.deepEqual(await espalier(['rekey', 'net', '--control', uri]), {
+    code: 0,
+    out: 'gw/net: one SA is being renewed',
+    err: '',
+  });
+  assert.equal((await espalier(['rekey', 'gw', '--control', uri])).out, 'gw: 3 SAs are being renewed');
+  const children = ['net', 'net', 'voice'].map((child) => ({ rekey: { ike: 'gw', child } }));
+  assert.deepEqual(gateway.asked, [...children, { rekey: { ike: 'gw' } }]);
+  gateway.running = [];
+  const idle = await espalier(['rekey', 'net', '--json', '--control', uri]);
+  assert.deepEqual([idle.code, JSON.parse(idle.out)], [1, { name: 'gw/net', ok: false, matches: 0 }]);
+  assert.match((await espalier(['rekey', 'net', '--control', uri])).err, /is not up/);
+});
+
+test('counters shows what is not zero, and with --all the rest', async (t) => {
+  const { uri } = await stage(t);
+  const { code, out } = await espalier(['counters', '--control', uri]);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    out.split('\n').map((row) => row.trim()),
+    [
+      'IKE messages that went no further  COUNT',
+      'bad-icv                            3',
+      '',
+      'packets that went no further  COUNT',
+      'replay                        2',
+      '',
+      'how packets came and went  COUNT',
+      'tun-reads                  1,000,000',
+    ],
+  );
+  assert.match((await espalier(['counters', '--all', '--control', uri])).out, /^policy +0$/m);
+  assert.deepEqual(JSON.parse((await espalier(['counters', '--json', '--control', uri])).out), {
+    ike: { 'bad-icv': 3 },
+    drops: { replay: 2 },
+    io: { 'tun-reads': 1_000_000 },
+  });
+});
+
 test('a NAME that is none, or that several connections have, is wrong usage and says what there is', async (t) => {
   const { uri, gateway } = await stage(t);
   gateway.known = [GW, { ...FAILED, children: GW.children }];
@@ -208,7 +249,7 @@ test('a name like a number is a name', async (t) => {
 
 test('without a daemon client verbs fail with a sentence', async (t) => {
   const uri = `unix://${folder(t)}/vici.sock`;
-  for (const args of [['status'], ['up', 'gw'], ['down', 'gw']]) {
+  for (const args of [['status'], ['up', 'gw'], ['down', 'gw'], ['rekey', 'gw']]) {
     const { code, out, err } = await espalier([...args, '--control', uri]);
     assert.deepEqual([code, out], [1, '']);
     assert.equal(err, `espalier: cannot reach the daemon at ${uri}: there is no such socket (is the daemon running?)`);
@@ -231,7 +272,17 @@ test('help lists the commands and the exit codes', async () => {
   for (const args of [['--help'], ['-h']]) {
     const { code, out } = await espalier(args);
     assert.equal(code, 0);
-    for (const word of ['daemon', 'status [name]', 'up <name>', 'down <name>', 'version', 'Exit codes']) {
+    for (const word of [
+      'daemon',
+      'status [name]',
+      'up <name>',
+      'down <name>',
+      'rekey <name>',
+      'check',
+      'counters',
+      'version',
+      'Exit codes',
+    ]) {
       assert.ok(out.includes(word), word);
     }
   }

@@ -4,8 +4,7 @@ import { hex } from '../../src/bytes/bytes.ts';
 import { Plane, type PlaneEvent } from '../../src/daemon/plane.ts';
 import { Workers } from '../../src/daemon/workers.ts';
 import type { Way } from '../../src/esp/change.ts';
-import { DROPS } from '../../src/esp/drop.ts';
-import { COUNTERS, USE_ALL } from '../../src/esp/layout.ts';
+import { USE_ALL } from '../../src/esp/layout.ts';
 import { STAT, STAT_WORDS } from '../../src/esp/slots.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import { MainMailbox } from '../../src/net/lane.ts';
@@ -95,15 +94,8 @@ function jump(slot: number, last: number): void {
 }
 
 function totals(): Totals {
-  const words = pipelines.counters.map(({ buffer }) => new BigUint64Array(buffer));
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  return {
-    drops: Object.fromEntries(
-      DROPS.map((name, i) => [name, sum(pipelines.drops.map((of) => of[i] ?? 0))]),
-    ) as Totals['drops'],
-    counters: Object.fromEntries(COUNTERS.map((name, i) => [name, sum(words.map((of) => Number(of[i] ?? 0)))])),
-    rss: process.memoryUsage.rss(),
-  };
+  const { io, drops } = pipelines.counted();
+  return { drops: drops as Totals['drops'], counters: io, rss: process.memoryUsage.rss() };
 }
 
 /** The group's main socket, and what workers pass on: IKE as it is, with its four zeros (RFC 3948 §2.2). */

@@ -84,6 +84,10 @@ export class TwinPipelines implements Pipelines {
   }
 
   /** Of all workers, by reason. */
+  counted() {
+    return { io: {}, drops: this.drops };
+  }
+
   get drops(): Record<Drop, number> {
     const sum = new Drops().total();
     for (const { drops } of this.#threads) {

@@ -12,6 +12,33 @@ import { StrongSwan } from '../support/strongswan.ts';
 const skip = lacking(...INTEROP);
 
 const [ours = '', theirs = ''] = [OURS, PEERS].map((path) => configurations(path)[0]);
+/** What README.md tells of the old router, as a strongSwan says it. */
+const router = `connections {
+  branch {
+    version = 1
+    remote_addrs = 192.0.2.1
+    proposals = aes256-sha256-modp2048
+    local {
+      auth = psk
+    }
+    remote {
+      auth = psk
+    }
+    children {
+      net {
+        local_ts = 10.2.0.0/24
+        remote_ts = 10.1.0.0/24
+        esp_proposals = aes256-sha256-modp2048
+      }
+    }
+  }
+}
+secrets {
+  ike-branch {
+    secret = "use a long random one: openssl rand -base64 33"
+  }
+}
+`;
 
 interface Example {
   readonly us: Espalier;
@@ -20,10 +47,14 @@ interface Example {
 }
 
 /** Two sites as in the example. What `change` does to our configuration makes the two disagree. */
-async function inExample(work: (example: Example) => Promise<void>, change = (conf: string) => conf): Promise<void> {
+async function inExample(
+  work: (example: Example) => Promise<void>,
+  change = (conf: string) => conf,
+  peers = theirs,
+): Promise<void> {
   const { topology, gwa, gwb, hosta } = await sites();
   try {
-    const peer = await StrongSwan.start(topology, gwb, { conf: theirs });
+    const peer = await StrongSwan.start(topology, gwb, { conf: peers });
     const us = await Espalier.start(topology, gwa, { conf: change(ours) });
     await work({ us, peer, host: hosta });
   } finally {
@@ -81,6 +112,28 @@ test('the tunnel of the example comes up, carries pings and is shown as in READM
       assert.equal(blur(done.stdout), blur(output), command);
     }
   }),
+);
+
+test('the tunnel with an old router comes up and carries pings', { skip }, () =>
+  inExample(
+    async ({ us, host }) => {
+      const line = await us.line('a child', (one) => one.event === 'child-established');
+      assert.equal(line.conn, 'office');
+      assert.ok(await host.ping('10.2.0.2', { count: 5 }));
+      const [shown] = JSON.parse((await us.cli('status', '--json')).stdout);
+      assert.equal(shown.sessions[0].version, '1');
+      const { io, drops } = JSON.parse((await us.cli('counters', '--json')).stdout);
+      assert.ok(io['tun-reads'] >= 5 && io['tun-writes'] >= 5, JSON.stringify(io));
+      assert.equal(drops['bad-icv'], undefined);
+      const renewed = await us.cli('rekey', 'office');
+      assert.equal(renewed.stdout.trim(), 'office: 2 SAs are being renewed');
+      await us.line('a new child', (one) => one.event === 'child-rekeyed');
+      await us.line('a new IKE SA', (one) => one.event === 'session-rekeyed');
+      assert.ok(await host.ping('10.2.0.2', { count: 5 }));
+    },
+    () => configurations(OURS)[1] ?? '',
+    router,
+  ),
 );
 
 test('a wrong secret is logged as README.md shows', { skip }, () =>

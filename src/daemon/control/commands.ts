@@ -22,6 +22,7 @@ export function dialect({ gateway, version }: About): Dialect {
     ['initiate', (call) => guarded(call, () => initiate(gateway, call)).then(({ reply }) => reply)],
     ['terminate', (call) => guarded(call, () => terminate(gateway, call)).then(({ reply }) => reply)],
     ['rekey', (call) => rekey(gateway, call)],
+    ['espalier-counters', () => counters(gateway)],
     ['espalier-status', (call) => listConnections(gateway, call)],
     ['espalier-initiate', (call) => guarded(call, () => initiate(gateway, call)).then(explained)],
     ['espalier-terminate', (call) => guarded(call, () => terminate(gateway, call)).then(explained)],
@@ -78,6 +79,12 @@ async function listSas(gateway: Gateway, call: Call): Promise<Section> {
 async function listConnections(gateway: Gateway, call: Call): Promise<Section> {
   for (const status of gateway.connections()) await call.stream('espalier-status', connectionSection(status));
   return new Map();
+}
+
+function counters(gateway: Gateway): Section {
+  const { ike, drops, io } = gateway.counted();
+  const numbers = (counts: Readonly<Record<string, number>>) => section(...Object.entries(counts));
+  return section(['ike', numbers(ike)], ['drops', numbers(drops)], ['io', numbers(io)]);
 }
 
 /** An id of 0 means none, as charon has it. */

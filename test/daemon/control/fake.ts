@@ -12,6 +12,7 @@ import { ControlServer } from '../../../src/daemon/control/server.ts';
 import type {
   ChildStatus,
   ConnectionStatus,
+  CountedAll,
   Gateway,
   Outcome,
   Progress,
@@ -146,6 +147,10 @@ export class FakeGateway implements Gateway {
   terminate(what: Target & { readonly force?: boolean }, timeout: number, progress: Tell): Promise<Closed> {
     this.asked.push({ terminate: what, timeout });
     return this.terminating(what, progress);
+  }
+
+  counted(): CountedAll {
+    return { ike: { 'bad-icv': 3 }, drops: { replay: 2, policy: 0 }, io: { 'tun-reads': 1_000_000 } };
   }
 
   rekey(what: Target): number {

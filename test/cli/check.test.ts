@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { folder } from '../daemon/control/fake.ts';
+import { espalier } from './terminal.ts';
+
+function written(t: TestContext, text: string): string {
+  const file = join(folder(t), 'swanctl.conf');
+  writeFileSync(file, text, { mode: 0o600 });
+  return file;
+}
+
+const GOOD = `connections {
+  office {
+    version = 1
+    remote_addrs = 192.0.2.2
+    proposals = 3des-md5-modp1024
+    local {
+      auth = psk
+    }
+    remote {
+      auth = psk
+    }
+    children {
+      net {
+        remote_ts = 10.2.0.0/24
+      }
+    }
+  }
+}
+secrets {
+  ike-office {
+    secret = "use a long random one: openssl rand -base64 33"
+  }
+}
+`;
+
+test('check says what is configured, and warns of what is weak', async (t) => {
+  const file = written(t, GOOD);
+  const { code, out, err } = await espalier(['check', '--config', file]);
+  assert.deepEqual([code, err], [0, '']);
+  assert.match(
+    out,
+    new RegExp(`^warning: ${file}:5:5: connection office offers weak algorithms: 3DES_CBC, .*MODP_1024$`, 'm'),
+  );
+  assert.match(out, new RegExp(`^read ${file}$`, 'm'));
+  assert.match(out, /^connection office: IKEv1; net$/m);
+  assert.match(out, /^1 connection, 1 secret, 1 warning$/m);
+  assert.doesNotMatch(out, /openssl rand/);
+});
+
+test('check names every mistake with its place and exit code 2', async (t) => {
+  const file = written(t, GOOD.replace('remote_addrs', 'remote_adrs').replace('version = 1', 'version = 3'));
+  const { code, out, err } = await espalier(['check', '--config', file]);
+  assert.deepEqual([code, out], [2, '']);
+  const lines = err.split('\n');
+  assert.equal(lines.length, 2);
+  assert.match(lines[0] ?? '', new RegExp(`^${file}:3:15: `));
+  assert.match(lines[1] ?? '', new RegExp(`^${file}:4:5: .*did you mean "remote_addrs"`));
+  const { code: again, out: json } = await espalier(['check', '--json', '--config', file]);
+  const { ok, errors } = JSON.parse(json);
+  assert.deepEqual([again, ok, errors.length], [2, false, 2]);
+  assert.deepEqual([errors[1].file, errors[1].line, errors[1].column, errors[1].near[0]], [file, 4, 5, 'remote_addrs']);
+});
+
+test('check --json has connections, children, warnings and files, and no secret', async (t) => {
+  const file = written(t, GOOD);
+  const { code, out } = await espalier(['check', '--json', '--config', file]);
+  const { ok, files, connections, secrets, warnings } = JSON.parse(out);
+  assert.deepEqual([code, ok, files, secrets], [0, true, [file], 1]);
+  assert.deepEqual(connections, [{ name: 'office', version: 1, children: ['net'] }]);
+  assert.equal(warnings[0].line, 5);
+  assert.doesNotMatch(out, /openssl rand/);
+});
+
+test('an empty file is a configuration, and one that is not there is none', async (t) => {
+  const file = written(t, '');
+  const { code, out } = await espalier(['check', '--config', file]);
+  assert.deepEqual([code, out], [0, `read ${file}\nno connections, no secrets, no warnings`]);
+  const missing = await espalier(['check', '--config', `${file}.none`]);
+  assert.equal(missing.code, 2);
+  assert.match(missing.err, /swanctl\.conf\.none: .*no such file/i);
+});
