@@ -41,13 +41,13 @@ export type PlaneEvent =
   | { readonly kind: 'orphaned'; readonly id: number }
   | { readonly kind: 'bug'; readonly text: string };
 
-/** Where the pipelines run. */
 /** By names that are API: those of `COUNTERS` and of `DROPS`. */
 export interface Counted {
   readonly io: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
 }
 
+/** Where the pipelines run. */
 export interface Pipelines {
   readonly workers: number;
   readonly shared: SharedState;

@@ -111,7 +111,6 @@ export interface Target {
   readonly childId?: number;
 }
 
-/** What the control socket may ask of the gateway. */
 /** What was counted since the start, by names that are API. */
 export interface CountedAll {
   /** IKE messages that went no further, by reason. */
@@ -122,6 +121,7 @@ export interface CountedAll {
   readonly io: Readonly<Record<string, number>>;
 }
 
+/** What the control socket may ask of the gateway. */
 export interface Gateway {
   /** Sessions in order of their ids. */
   sessions(): readonly SessionStatus[];

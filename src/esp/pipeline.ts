@@ -20,7 +20,7 @@ import { Spis } from './spis.ts';
 const RECEIVE = 16;
 const RAW_RECEIVE = 64;
 const READ = 32;
-/** Four super-packets: what a turn has read is still in the cache when it is sealed. */
+/** A few super-packets, the last of them begun below this: what a turn has read is still in the cache when it is sealed. */
 const READ_BYTES = 1 << 18;
 const COUNT = 0xffff;
 /** That a peer moved is told again while it goes on, at most so often for an SA. */

@@ -139,7 +139,8 @@ export class Registry {
     try {
       return sa.deadline();
     } catch (error) {
-      this.bury(sa, bug(error));
+      this.count('bug');
+      this.#bury(sa, bug(error));
       return undefined;
     }
   }
@@ -152,32 +153,35 @@ export class Registry {
       act();
     } catch (error) {
       if (error instanceof WireError) throw error;
+      this.count('bug');
       const reason = bug(error);
       try {
-        this.count('bug');
         sa.over(now, reason);
       } catch {
-        this.bury(sa, reason);
+        this.#bury(sa, reason);
       }
     }
   }
 
   /** The end of an SA that cannot end by itself: what others must know of it. */
-  bury(sa: IkeSa, reason: Reason): void {
+  #bury(sa: IkeSa, reason: Reason): void {
     const { state } = sa;
     const { id: session, conn, remote, establishedAt } = state;
-    this.count('buried');
-    for (const { id, name, spiIn, reqid } of state.children) {
+    for (const spi of sa.numbers.spis) this.ids.freeSpi(spi);
+    for (const { id, name, spiIn, reqid, successor } of state.children) {
       this.effect({ type: 'remove', child: id });
       this.#children.delete(id);
       this.ids.freeSpi(spiIn);
       this.ids.freeReqid(reqid);
+      if (successor !== undefined) continue;
       this.effect({ type: 'event', event: { kind: 'child-closed', session, conn, child: name, id, reason } });
     }
     state.children = [];
     state.phase = 'closed';
     const established = establishedAt !== undefined;
-    this.effect({ type: 'event', event: { kind: 'session-closed', session, conn, remote, established, reason } });
+    if (state.successor === undefined) {
+      this.effect({ type: 'event', event: { kind: 'session-closed', session, conn, remote, established, reason } });
+    }
     sa.leave();
   }
 

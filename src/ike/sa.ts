@@ -4,7 +4,7 @@ import type { SocketAddress } from '../bytes/ip.ts';
 import type { Child, Connection, Millis } from './connection.ts';
 import type { Answer } from './effects.ts';
 import type { Reason } from './reason.ts';
-import type { BaseState, ChildState } from './state.ts';
+import type { BaseState, ChildState, Numbers } from './state.ts';
 
 export interface Tasks {
   /** By strongSwan's names. */
@@ -41,6 +41,8 @@ export interface IkeSa {
   close(now: Millis, reason: Reason): void;
   /** Ends here and now, without a word to the peer. */
   over(now: Millis, reason: Reason): void;
+  /** Beside those of its children. */
+  readonly numbers: Numbers;
   /** Out of all lists: it is over. */
   leave(): void;
   /** Wipes its keys. */

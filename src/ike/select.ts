@@ -38,8 +38,6 @@ export interface Matching {
   readonly protocol: number;
   /** In IKE_AUTH the child has no key exchange of its own (RFC 7296 §1.2). */
   readonly omitKe?: boolean;
-  /** The group of the peer's KE payload: taken where both sides have it, which saves a round trip (RFC 7296 §1.2). */
-  readonly group?: number | undefined;
 }
 
 /** A refusal is read by a person: enough pairings to see the pattern, however many proposals came. */
@@ -175,7 +173,7 @@ type Match =
   | { readonly ok: false; readonly failures: Failure[] };
 
 /** One offer of ours against one proposal of theirs. */
-function pair(ours: readonly Transform[], theirs: Proposal, { protocol, omitKe = false, group }: Matching): Match {
+function pair(ours: readonly Transform[], theirs: Proposal, { protocol, omitKe = false }: Matching): Match {
   if (theirs.protocol !== protocol) return { ok: false, failures: [] };
   const types = typesOf(protocol);
   const chosen: Transform[] = [];
@@ -192,8 +190,7 @@ function pair(ours: readonly Transform[], theirs: Proposal, { protocol, omitKe =
     const mine = want.length > 0 || !implied ? want : [implied];
     const yours = got.length > 0 || !implied ? got : [implied];
     const common = mine.filter((transform) => yours.some((other) => sameTransform(transform, other)));
-    const guessed = type === TRANSFORM.KE ? common.find(({ id }) => id === group) : undefined;
-    const taken = guessed ?? common[0];
+    const [taken] = common;
     if (!taken) {
       if (type === TRANSFORM.INTEG && integFollows(failures, mine, yours)) continue;
       failures.push({ kind: kindOf(type), want: names(mine), got: names(yours) });

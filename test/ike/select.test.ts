@@ -101,18 +101,6 @@ test('our order of preference decides, among proposals and within one', () => {
   });
 });
 
-test('the group of the peer’s KE payload is taken where both have it', () => {
-  const theirs = from('aes256-sha256-modp2048-ecp256', 'ike');
-  const mine = ike('aes256-sha256-x25519-ecp256-modp2048');
-  const ke = (group?: number) => {
-    const selection = selectProposal(mine, theirs, { protocol: IKE, group });
-    return selection.ok && selection.suite.ke;
-  };
-  assert.equal(ke(), KE.ECP_256);
-  assert.equal(ke(KE.MODP_2048), KE.MODP_2048);
-  assert.equal(ke(KE.CURVE25519), KE.ECP_256);
-});
-
 test('all transforms come from one proposal of the peer’s', () => {
   const theirs = [...raw(IKE, 'aes256', 'prfsha1', 'sha1', 'modp1024'), ...from('3des-sha256-modp2048', 'ike')];
   assert.ok(!selectProposal(mineIke(), theirs, { protocol: IKE }).ok);

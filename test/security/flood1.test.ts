@@ -130,7 +130,7 @@ test('[D] five forged messages from the address of a peer do not shut it out', (
     const lone = lone1({ aggressive });
     const forged = (seed: number) => lone.receive(new Peer1(seed, { aggressive }).first(), { ip: PEER.ip, port: seed });
     for (let i = 0; i < 50; i++) forged(1000 + i);
-    lone.pass(1000);
+    lone.pass(5000);
     const { peer } = keyed1({ lone, aggressive, seed: 7 });
     assert.ok(peer.keys, 'it is answered');
     for (let i = 0; i < 50; i++) forged(2000 + i);
@@ -140,14 +140,14 @@ test('[D] five forged messages from the address of a peer do not shut it out', (
   }
 });
 
-test('[D] a source that begins again and again gets five answers in a second', () => {
+test('[D] a source that begins again and again gets five answers in five seconds', () => {
   const lone = lone1();
   let answers = 0;
   for (let i = 0; i < 1000; i++) {
     answers += lone.receive(new Peer1(i).first(), { ...PEER, port: 1000 + i }).length;
-    lone.pass(10);
+    lone.pass(50);
   }
-  assert.ok(answers <= 55, `${answers}`);
+  assert.ok(answers >= 45 && answers <= 55, `${answers}`);
   assertCalm(lone);
 });
 
@@ -287,7 +287,9 @@ test('[D] an SA that cannot even end, by a bug of ours, is taken out of everythi
     ['its end', (session) => void Object.assign(session, { checkLiveness: fail, over: fail })],
   ];
   for (const [what, damage] of broken) {
-    const { lone } = served1();
+    const { lone, peer } = served1();
+    // One that is not finished has an SPI, too.
+    lone.receive(peer.quick().first(), PEER);
     up1({ lone, seed: 6, name: 'left.test', from: { ip: '203.0.113.6', port: 500 } });
     const [bad, other] = sessions1(lone);
     assert.ok(bad && other);
@@ -297,10 +299,11 @@ test('[D] an SA that cannot even end, by a bug of ours, is taken out of everythi
     const [gone] = effects.filter(({ type }) => type === 'remove');
     assert.ok(gone, `${what}: the data plane is told`);
     const ends = effects.flatMap((effect) => (effect.type === 'event' ? [effect.event.kind] : []));
-    assert.deepEqual(ends.slice(-2), ['child-closed', 'session-closed'], what);
+    assert.deepEqual(ends.slice(-3), ['child-closed', 'child-closed', 'session-closed'], what);
+    assert.equal(lone.count('bug'), 1, what);
     lone.run(effects);
     assert.deepEqual(sessions1(lone), [other], what);
-    assert.deepEqual([lone.endpoint.held.spis, lone.endpoint.held.children], [spis - 1, 0]);
+    assert.deepEqual([lone.endpoint.held.spis, lone.endpoint.held.children], [spis - 2, 0]);
     lone.pass(200_000);
     assert.ok(serves1(lone));
   }

@@ -83,11 +83,11 @@ export class TwinPipelines implements Pipelines {
     return this.#threads.map(({ lane }) => lane);
   }
 
-  /** Of all workers, by reason. */
   counted() {
     return { io: {}, drops: this.drops };
   }
 
+  /** Of all workers, by reason. */
   get drops(): Record<Drop, number> {
     const sum = new Drops().total();
     for (const { drops } of this.#threads) {

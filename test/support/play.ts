@@ -328,8 +328,9 @@ class Play {
     // In IKEv1 an IKE SA may fail at the one side, with what was to be made there, while another one stands.
     const failed = given.some((one) => one.kind === 'session-closed' && !one.established && one.reason.by === 'peer');
     if (this.#plan.version === 1 && failed) return true;
-    // Nor is it a fault of ours that all that was said of a child was lost: it is told, and the daemon tries again.
-    const codes = this.#plan.version === 1 && this.#plan.wire.loss > 0 ? ['internal', 'no-answer'] : ['internal'];
+    // Nor is it a fault of ours where all that was said of a child was lost: it is told, and the daemon tries again.
+    const silent = this.#plan.version === 1 && this.#plan.wire.loss > 0.2;
+    const codes = silent ? ['internal', 'no-answer'] : ['internal'];
     return given.some((one) => one.kind === 'child-failed' && one.child === name && codes.includes(one.reason.code));
   }
 

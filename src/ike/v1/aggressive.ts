@@ -75,6 +75,7 @@ export function onAggressive2(session: Session, now: Millis, chain: Chain, spiR:
   const [ke, nonce, hash] = [need(chain, 'KE').payload, need(chain, 'NONCE').payload, need(chain, 'HASH').payload];
   const id = identityOf(payload.id);
   if (!id) return world.count('bad-id');
+  delete state.reason;
   state.spiR = spiR.slice();
   state.suite = chosen.suite;
   state.remoteId = id;

@@ -41,9 +41,8 @@ export function wants(session: Session, child: Child): Want[] {
     ...state.queue.map(purposeOf),
     ...state.quicks.filter(({ awaits }) => awaits !== 'done').map(({ want }) => purposeOf(want)),
   ]);
-  const missing = pairs.filter((want) => !taken.has(purposeOf(want)));
-  if (missing.length > MOST_PAIRS) session.note(tooManyPairs(child, missing.length));
-  return missing.slice(0, MOST_PAIRS);
+  if (pairs.length > MOST_PAIRS) session.note(tooManyPairs(child, pairs.length));
+  return pairs.slice(0, MOST_PAIRS).filter((want) => !taken.has(purposeOf(want)));
 }
 
 function tooManyPairs({ name, where }: Child, count: number): Reason {

@@ -26,8 +26,11 @@ import type { World } from './world.ts';
 
 /** Half-open SAs from one source before it is not answered any more. */
 const MOST_SOURCE = 5;
-/** Whoever waits for so long may be nobody: others from there come first. Else five packets would shut a peer out. */
-const PATIENCE: Millis = 1000;
+/**
+ * Who has not gone on for so long may be nobody, and makes room for another from there: else five packets would shut a
+ * peer out. No less, for each new one is answered.
+ */
+const PATIENCE: Millis = 5000;
 /** In all. Whoever comes then takes the place of the one that has waited longest. */
 const MOST = 2048;
 const HALF_OPEN_TIME: Millis = 30_000;
@@ -71,11 +74,11 @@ export class Doorman {
     if (known?.state.phase1) return this.#again(known, guest);
     const { proposals } = need(chain, 'SA').payload;
     const source = prefixOf(from.ip);
-    if ((this.#bySource.get(source) ?? 0) >= MOST_SOURCE && !this.#makeRoom(now, source)) {
-      return this.#world.count('half-open-limit');
-    }
+    const crowded = (this.#bySource.get(source) ?? 0) >= MOST_SOURCE;
+    if (crowded && !this.#elder(source, now - PATIENCE)) return this.#world.count('half-open-limit');
     const match = this.#match(guest, proposals);
     if ('reason' in match) return this.#turnAway(guest, match);
+    if (crowded) this.#evict(now, this.#elder(source, now - PATIENCE));
     this.#admit(now, guest, source, match);
   }
 
@@ -134,7 +137,7 @@ export class Doorman {
     const world = this.#world;
     const aggressive = message.header.exchange === EXCHANGE.AGGRESSIVE;
     const asked = aggressive ? readAggressive1(chain) : undefined;
-    if (this.#halfOpen.size >= MOST && !this.#makeRoom(now)) return world.count('half-open-limit');
+    if (this.#halfOpen.size >= MOST && !this.#evict(now, this.#elder())) return world.count('half-open-limit');
     const sa = find(chain, 'SA');
     const state: SessionState = {
       ...blank(world.sessionId(), conn.name, now),
@@ -170,19 +173,23 @@ export class Doorman {
   }
 
   /**
-   * Makes room for one more, from this source or from any. Before message 3 nobody has shown that the address is its own;
-   * whoever has is left alone. One source waits a moment for it: else it could get as many answers as it asks for.
+   * The oldest that may make room, of a source or of all. Before message 3 nobody has shown that the address is its own;
+   * whoever has is left alone.
    */
-  #makeRoom(now: Millis, source?: string): boolean {
+  #elder(source?: string, since = Number.POSITIVE_INFINITY): Session | undefined {
     for (const [session, place] of this.#halfOpen) {
       const { awaits, aggressive, startedAt } = session.state;
       if (awaits !== 'main-3' && !aggressive) continue;
-      if (source !== undefined && (place.source !== source || now - startedAt < PATIENCE)) continue;
-      this.#world.count('half-open-evicted');
-      session.over(now, { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' });
-      return true;
+      if (startedAt <= since && (source === undefined || place.source === source)) return session;
     }
-    return false;
+    return undefined;
+  }
+
+  #evict(now: Millis, session: Session | undefined): boolean {
+    if (!session) return false;
+    this.#world.count('half-open-evicted');
+    session.over(now, { code: 'limit', text: 'too many half-open IKE SAs', by: 'us' });
+    return true;
   }
 
   #remember(session: Session, place: Place): void {

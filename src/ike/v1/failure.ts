@@ -68,9 +68,10 @@ export function quickRefused(session: Session, now: Millis, kind: number, name: 
 
 /** The peer has no SA any more for what we send to it. */
 function lost(session: Session, now: Millis, spi: number | undefined): void {
-  const child = session.state.children.find(({ spiOut }) => spiOut === spi);
+  const owner = heir(session);
+  const child = owner.state.children.find(({ spiOut }) => spiOut === spi);
   session.world.count('invalid-spi');
-  if (child) rekeyChild(session, now, child);
+  if (child) rekeyChild(owner, now, child);
 }
 
 function refusal(

@@ -7,7 +7,7 @@ import { LIFETIME } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
 import { expireChildren } from './children.ts';
 import { complete } from './exchange.ts';
-import { quickFailed } from './failure.ts';
+import { forget, quickFailed } from './failure.ts';
 import { probe } from './inform.ts';
 import { secretFor } from './phase1.ts';
 import { again } from './send.ts';
@@ -96,6 +96,12 @@ function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | unde
 
 /** One that was asked for in vain is no proof that the peer is gone: some say nothing to what they do not want. */
 function unanswered(session: Session, now: Millis, quick: Quick, since: Millis): void {
+  const next = heir(session);
+  if (next !== session) {
+    // The peer may have dropped this SA long ago.
+    forget(session, quick);
+    return next.enqueue(now, [quick.want]);
+  }
   quickFailed(session, now, quick, ignored(session, quick, childConfig(session, quick.want.child)));
   if (lastHeard(session) <= since) session.checkLiveness(now);
 }

@@ -1,4 +1,4 @@
-// Lifetimes of quick mode: each side says its own, and the shorter counts (RFC 2407 §4.5.4, §4.6.3.1).
+// Lifetimes: each side says its own, and the shorter counts (RFC 2407 §4.5.4, §4.6.3.1).
 
 import { WireError } from '../../bytes/error.ts';
 import { Reader } from '../../bytes/reader.ts';
@@ -6,7 +6,7 @@ import type { Lifetime } from '../connection.ts';
 import { type Life, lifeOf } from './attributes.ts';
 import { all, notify } from './payloads.ts';
 import { lifeAttributes } from './quickproposal.ts';
-import { NOTIFY, SA_ATTRIBUTE } from './wire/constants.ts';
+import { IKE_ATTRIBUTE, NOTIFY, PROTOCOL, SA_ATTRIBUTE } from './wire/constants.ts';
 import type { Chain, Payload } from './wire/payload.ts';
 import { decodeAttributes, encodeAttributes } from './wire/sa.ts';
 
@@ -61,14 +61,16 @@ export function responderLifetime(protocol: number, spi: Uint8Array, life: Life)
 export function responderLife(chain: Chain): Life {
   let life = NO_LIFE;
   for (const { payload } of all(chain, 'N')) {
-    if (payload.kind === NOTIFY.RESPONDER_LIFETIME) life = shorter(life, readLife(payload.data));
+    if (payload.kind === NOTIFY.RESPONDER_LIFETIME) life = shorter(life, readLife(payload.data, payload.protocol));
   }
   return life;
 }
 
-export function readLife(data: Uint8Array): Life {
+/** The attributes have the numbers of the phase that is meant (RFC 2407 §4.5, RFC 2409 appendix A). */
+export function readLife(data: Uint8Array, protocol: number): Life {
+  const numbers = protocol === PROTOCOL.ISAKMP ? IKE_ATTRIBUTE : SA_ATTRIBUTE;
   try {
-    return lifeOf(decodeAttributes(new Reader(data)), SA_ATTRIBUTE.LIFE_TYPE, SA_ATTRIBUTE.LIFE_DURATION);
+    return lifeOf(decodeAttributes(new Reader(data)), numbers.LIFE_TYPE, numbers.LIFE_DURATION);
   } catch (error) {
     if (error instanceof WireError) return NO_LIFE;
     throw error;

@@ -72,6 +72,7 @@ export function onMain2(session: Session, now: Millis, chain: Chain, spiR: Uint8
   state.suite = chosen.suite;
   phase1.group = chosen.suite.ke;
   phase1.life = chosen.read.life;
+  delete state.reason;
   learnVendors(session, chain);
   session.await('pair');
   world.effect({ type: 'generate', job: session.work(now), group: phase1.group });

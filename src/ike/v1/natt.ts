@@ -34,13 +34,13 @@ function natHash({ state }: Session, { ip, port }: SocketAddress): Uint8Array {
 }
 
 /** Of a packet from the peer. */
-export interface Way {
+interface Arrived {
   readonly from: SocketAddress;
   readonly to: SocketAddress;
 }
 
 /** Compares what the peer saw with what we see, of one packet or the other. */
-export function learnNat(session: Session, chain: Chain, ways: readonly Way[]): void {
+export function learnNat(session: Session, chain: Chain, ways: readonly Arrived[]): void {
   const { state } = session;
   if (state.natt === undefined) return;
   const [mine, ...theirs] = all(chain, 'NATD').map(({ payload }) => payload.data);

@@ -141,8 +141,9 @@ export function receiveQuick(
   const seen = digest(datagram);
   if (quick?.heard && same(quick.heard, seen)) {
     world.count('repeated-message');
-    // Where it comes from now: a NAT may have changed its mapping since.
-    if (quick.sent) transmit(session, quick.sent.datagrams, to, from);
+    // Behind a NAT the peer may have another mapping since; of others whoever repeats it may be anybody.
+    const there = state.natRemote ? { local: to, remote: from } : state;
+    if (quick.sent) transmit(session, quick.sent.datagrams, there.local, there.remote);
     return;
   }
   if (!quick && state.usedIds.has(id)) return world.count('message-id');

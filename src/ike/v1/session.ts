@@ -8,7 +8,7 @@ import type { Child, Connection, Millis } from '../connection.ts';
 import type { Answer, Event } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
-import type { ChildState } from '../state.ts';
+import type { ChildState, Numbers } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
 import { closeChild, expireChild, rekeyChild, used, wants } from './children.ts';
 import { complete } from './exchange.ts';
@@ -20,7 +20,7 @@ import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
 import { beginQuick, receiveQuick } from './quick.ts';
 import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
-import { type Awaits, outstanding, type SessionState, type Want } from './state.ts';
+import { type Awaits, numbersOf, outstanding, type SessionState, type Want } from './state.ts';
 import { elders, heir, reauthenticate } from './unique.ts';
 import { EXCHANGE } from './wire/constants.ts';
 import type { Message } from './wire/message.ts';
@@ -301,6 +301,10 @@ export class Session implements IkeSa {
   /** It was to take another one's place, which is gone. */
   abandoned(now: Millis, reason: Reason): void {
     if (this.state.phase === 'init' || this.state.phase === 'auth') this.over(now, reason);
+  }
+
+  get numbers(): Numbers {
+    return numbersOf(this.state);
   }
 
   leave(): void {

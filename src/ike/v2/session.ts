@@ -9,7 +9,7 @@ import type { Answer, Event } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
-import type { ChildState } from '../state.ts';
+import type { ChildState, Numbers } from '../state.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/payload.ts';
 import { answerCreate } from './answer.ts';
@@ -24,7 +24,7 @@ import { isNamed, namedSas } from './named.ts';
 import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import { answerRekey, beginRekey, chosenByPeer, processRekey, rekeyTask } from './rekey.ts';
-import { type Incoming, type SessionState, spisOf, type Task, taskName } from './state.ts';
+import { type Incoming, numbersOf, type SessionState, spisOf, type Task, taskName } from './state.ts';
 import { bequeath, inherit } from './unique.ts';
 import { decrypt, repeat, request, respond } from './window.ts';
 import { answered } from './work.ts';
@@ -465,6 +465,10 @@ export class Session implements IkeSa {
 
   moved(now: Millis, from: SocketAddress): void {
     peerMoved(this, now, from);
+  }
+
+  get numbers(): Numbers {
+    return numbersOf(this.state);
   }
 
   leave(): void {

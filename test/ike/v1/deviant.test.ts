@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { uint32 } from '../../../src/bytes/bytes.ts';
 import { parseIp, type SocketAddress } from '../../../src/bytes/ip.ts';
 import { hash } from '../../../src/ike/v1/keymat.ts';
-import { responderLifetime } from '../../../src/ike/v1/lifetime.ts';
 import { originalAddresses } from '../../../src/ike/v1/natt.ts';
 import { notify } from '../../../src/ike/v1/payloads.ts';
 import { ENCAPSULATION, EXCHANGE, NOTIFY, PROTOCOL, SA_ATTRIBUTE } from '../../../src/ike/v1/wire/constants.ts';
 import type { Payload, Transform } from '../../../src/ike/v1/wire/payload.ts';
+import { encodeAttributes } from '../../../src/ike/v1/wire/sa.ts';
 import {
   answered1,
   assertCalm,
@@ -126,9 +126,10 @@ test('the lifetime that a responder writes into its choice counts, where it is t
 });
 
 test('the same in aggressive mode, and in RESPONDER-LIFETIME', () => {
+  const data = encodeAttributes(TEN_MINUTES);
   const notice = (all: readonly Payload[]): Payload[] => [
     ...all,
-    responderLifetime(PROTOCOL.ISAKMP, new Uint8Array(16), { seconds: 600, kilobytes: 0 }),
+    notify(NOTIFY.RESPONDER_LIFETIME, PROTOCOL.ISAKMP, new Uint8Array(16), data),
   ];
   for (const change of [cutShort, notice]) {
     const { lone, first } = initiating({ aggressive: true });
@@ -364,6 +365,33 @@ test('a malformed message 2 leaves nothing behind: the right one is taken afterw
     assert.ok(third);
     if (aggressive) assert.equal(sessions1(lone)[0]?.state.phase, 'established');
   }
+});
+
+test('what was wrong with one message 2 is forgotten when the right one comes', () => {
+  const { lone, first } = initiating();
+  const peer = new Peer1(5).answering(first);
+  const other = (all: readonly Payload[]) => transforms(all, (one) => without(SA_ATTRIBUTE.GROUP, one));
+  lone.receive(peer.main2(other), RESPONDER);
+  assert.equal(lone.count('bad-answer'), 1);
+  lone.receive(peer.main2(), RESPONDER);
+  lone.pass(300_000);
+  const closed = lone.events.find(({ kind }) => kind === 'session-closed');
+  assert.equal(closed?.kind === 'session-closed' && closed.reason.code, 'no-answer');
+});
+
+test('a quick mode without an answer on an SA that was replaced is asked for again on the one that serves', () => {
+  const pair = new Pair(...sides1({ dpdDelay: 30_000, children: [child({ offers: offers('aes128-sha256', 'esp') })] }));
+  const ear = new Ear(pair);
+  const { left, right } = pair;
+  left.initiate([]);
+  pair.run(1000);
+  ear.drop(ear.is(left, 'QM1'), 5);
+  left.run(left.endpoint.createChild(pair.now, left.session, 'net'));
+  pair.run(100);
+  right.run(right.endpoint.rekeyIke(pair.now, right.session));
+  pair.run(100_000);
+  one(pair);
+  assert.equal(left.last('child-failed'), undefined);
 });
 
 test('where message 2 holds what was not offered, that is the reason in the end', () => {
