@@ -162,8 +162,12 @@ function decide(session: Session, now: Millis, loser: ChildState): void {
   const since = (loser.contestedAt ?? now) + LINGER / 2;
   const [ours, theirs] = [winner?.id ?? 0, loser.id].map((id) => world.lastInbound(id) ?? 0) as [number, number];
   if (winner && isCurrent(winner) && theirs > Math.max(ours, since)) return reinstate(session, now, loser, winner);
-  if (loser.ours || session.conn.deleteRekeyed) return deleteChild(session, now, loser, TAKEN);
-  if (winner && ours <= since) loser.removeAt = now + Math.max(LINGER, now - winner.installedAt);
+  // Where a peer deletes at once what it takes for replaced, and says nothing else, it goes first: if that is the winner,
+  // this one is needed.
+  const patient = session.conn.deleteRekeyed && ours <= since && now - (loser.contestedAt ?? 0) < 2 * LINGER;
+  if (patient) loser.removeAt = now + LINGER;
+  else if (loser.ours || session.conn.deleteRekeyed) return deleteChild(session, now, loser, TAKEN);
+  else if (winner && ours <= since) loser.removeAt = now + Math.max(LINGER, now - winner.installedAt);
   else delete loser.removeAt;
 }
 

@@ -246,6 +246,25 @@ situation('child-rekey-collision-late', 'both keep the same one, and no packet i
   }
 });
 
+situation(
+  'child-rekey-collision-late',
+  'one of them is left also where both delete at once what was replaced',
+  (side) => {
+    for (let seed = 1; seed <= 40; seed++) {
+      for (const gap of [40, 80, 115]) {
+        const scene = tunnel(side, sides1({ deleteRekeyed: true, dpdDelay: 60_000 }), seed);
+        const { pair, me, peer } = scene;
+        Object.assign(pair.wire, { delay: 50, reorder: 72 });
+        rekey(me);
+        pair.later(gap, () => rekey(peer));
+        pair.run(40_000);
+        Object.assign(pair.wire, { delay: 10, reorder: 0 });
+        settled(pair);
+      }
+    }
+  },
+);
+
 situation('child-create-collision', 'both keep the same one', (side) => {
   for (const seed of SEEDS) {
     for (const net of CHILDREN) {
