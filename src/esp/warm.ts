@@ -4,7 +4,7 @@
 // thrown away, and all is as slow as if nothing had been warmed.
 
 import type { Selector } from '../ike/wire/ts.ts';
-import { DROP, DROPS, type Drop } from './drop.ts';
+import { DROPS, type Drop } from './drop.ts';
 import {
   ERROR_WORDS,
   FAILED,
@@ -61,17 +61,6 @@ const PACKETS: readonly Packet[] = [
   { version: 6, protocol: HOP_BY_HOP, stray: true },
 ];
 const BATCH = PACKETS.length;
-
-/** So many drops of each reason, for each turn. */
-export function expectedDrops(): Float64Array {
-  const total = new Float64Array(DROPS.length);
-  for (const { failed, stray } of PACKETS) {
-    if (failed) total[DROP[failed]] = (total[DROP[failed]] as number) + TURNS;
-    if (!stray) continue;
-    for (const drop of [DROP['no-policy'], DROP.policy]) total[drop] = (total[drop] as number) + TURNS;
-  }
-  return total;
-}
 
 /** Returns what was dropped. Two take turns: of what is the same in all that it has seen the engine makes a constant. */
 export function warmUp(): Float64Array {

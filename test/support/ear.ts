@@ -3,7 +3,7 @@
 // both ends and so all keys, and a changed message is as its sender would have made it, IV and hashes included.
 
 import { createHash } from 'node:crypto';
-import { concat, hex, readUint32 } from '../../src/bytes/bytes.ts';
+import { concat, hex, readUint32, uint32 } from '../../src/bytes/bytes.ts';
 import { exchangeIv, firstIv, messageHash } from '../../src/ike/v1/keymat.ts';
 import { hashed } from '../../src/ike/v1/payloads.ts';
 import { open, seal } from '../../src/ike/v1/protect.ts';
@@ -152,7 +152,7 @@ export class Ear {
     const { suite, iv } = state;
     if (!suite) return new Uint8Array(0);
     const { messageId } = header;
-    if (messageId !== 0) return iv ? exchangeIv(suite, iv, number32(messageId)) : new Uint8Array(0);
+    if (messageId !== 0) return iv ? exchangeIv(suite, iv, uint32(messageId)) : new Uint8Array(0);
     const first = this.#exchange({ ...header, spiR: new Uint8Array(8) });
     const [a, b] = [...first.publics, ...this.#exchange(header).publics];
     return a && b ? firstIv(suite, a, b).slice() : new Uint8Array(0);
@@ -284,7 +284,7 @@ export class Ear {
     return sealed(
       session,
       header,
-      exchangeIv(suite, iv, number32(messageId)),
+      exchangeIv(suite, iv, uint32(messageId)),
       right ? rehashed(session, header, [], payloads) : payloads,
     );
   }
@@ -302,7 +302,7 @@ function rehashed(
   const { first, bytes } = encodeChain(payloads);
   const rest = hashed(parseChain(first, bytes, { padded: false }));
   // What stands behind is part of what is hashed, so that the chain's last generic header must be as it will be.
-  const data = messageHash(suite, keys, number32(header.messageId), ...seed, rest);
+  const data = messageHash(suite, keys, uint32(header.messageId), ...seed, rest);
   return payloads.map((payload) => (payload.tag === 'HASH' ? { tag: 'HASH', data } : payload));
 }
 
@@ -348,10 +348,6 @@ export function note(
   spi = new Uint8Array(0),
 ): Payload {
   return { tag: 'N', protocol: PROTOCOL.ISAKMP, spi, kind: NOTIFY[kind], data };
-}
-
-export function number32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 export function copies(payload: Payload): readonly Payload[] {

@@ -75,10 +75,11 @@ export class Doorman {
     const { proposals } = need(chain, 'SA').payload;
     const source = prefixOf(from.ip);
     const crowded = (this.#bySource.get(source) ?? 0) >= MOST_SOURCE;
-    if (crowded && !this.#elder(source, now - PATIENCE)) return this.#world.count('half-open-limit');
+    const elder = crowded ? this.#elder(source, now - PATIENCE) : undefined;
+    if (crowded && !elder) return this.#world.count('half-open-limit');
     const match = this.#match(guest, proposals);
     if ('reason' in match) return this.#turnAway(guest, match);
-    if (crowded) this.#evict(now, this.#elder(source, now - PATIENCE));
+    if (elder) this.#evict(now, elder);
     this.#admit(now, guest, source, match);
   }
 

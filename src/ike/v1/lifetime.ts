@@ -67,7 +67,7 @@ export function responderLife(chain: Chain): Life {
 }
 
 /** The attributes have the numbers of the phase that is meant (RFC 2407 §4.5, RFC 2409 appendix A). */
-export function readLife(data: Uint8Array, protocol: number): Life {
+function readLife(data: Uint8Array, protocol: number): Life {
   const numbers = protocol === PROTOCOL.ISAKMP ? IKE_ATTRIBUTE : SA_ATTRIBUTE;
   try {
     return lifeOf(decodeAttributes(new Reader(data)), numbers.LIFE_TYPE, numbers.LIFE_DURATION);

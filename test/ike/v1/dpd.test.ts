@@ -2,9 +2,10 @@
 // mind. `side` is who begins.
 
 import assert from 'node:assert/strict';
+import { uint32 } from '../../../src/bytes/bytes.ts';
 import type { Connection, Lifetime } from '../../../src/ike/connection.ts';
 import { child, offers, sides1 } from '../../support/connections.ts';
-import { note, number32 } from '../../support/ear.ts';
+import { note } from '../../support/ear.ts';
 import { behindNat, type Side } from '../../support/pair.ts';
 import { v1 } from '../../support/v1.ts';
 import {
@@ -139,7 +140,7 @@ situation('dpd-number', 'an old question is not answered, and HASH after NOTIFY 
   const { spiI, spiR } = v1(me.live.sessions[0]).state;
   const spi = new Uint8Array([...spiI, ...spiR]);
   const ask = (number: number, last = false) => {
-    const payload = note('R_U_THERE', number32(number), spi);
+    const payload = note('R_U_THERE', uint32(number), spi);
     const hash = { tag: 'HASH', data: new Uint8Array(0) } as const;
     const made = ear.made(me, 5, 0x77_0000 + number + (last ? 0x1_0000 : 0), last ? [payload, hash] : [hash, payload]);
     ear.inject(me, made);
