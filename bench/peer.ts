@@ -82,7 +82,19 @@ class Bare implements Side {
 }
 
 const noRoutes: Routes = {
-  ...{ add() {}, resize() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} },
+  ...{
+    add() {},
+    resize() {},
+    remove() {},
+    guard() {},
+    unguard() {},
+    exempt() {},
+    unexempt() {},
+    block() {},
+    unblock() {},
+    settle() {},
+    close() {},
+  },
 };
 const noTun: Tun = { name: 'none', index: 0, mtu: 1500, resize() {}, close() {} };
 

@@ -5,6 +5,7 @@ import { nearest } from '../bytes/nearest.ts';
 import type { AddressPattern, Child, Connection, IdentityPattern, Place, Retransmit } from '../ike/connection.ts';
 import { RETRANSMIT, RETRANSMIT_HUAWEI } from '../ike/connection.ts';
 import { parseIdentityPattern } from '../ike/identity.ts';
+import { singleAddress } from '../ike/match.ts';
 import { readChild, readOffers } from './children.ts';
 import type { Findings } from './error.ts';
 import { checkModes } from './modes.ts';
@@ -138,16 +139,12 @@ function warnIfUncallable(
   remoteAddrs: readonly AddressPattern[],
   findings: Findings,
 ): void {
-  if (remoteAddrs.some(isSingle)) return;
+  if (remoteAddrs.some((pattern) => singleAddress(pattern) !== undefined)) return;
   const child = children.find(({ startAction }) => startAction !== 'none');
   const place = child?.where.get('start_action');
   if (!child || !place) return;
   const text = `"${child.name}" cannot begin by itself: remote_addrs of connection "${name}" has no single address`;
   findings.warn(`start ${name}`, place, text);
-}
-
-function isSingle(pattern: AddressPattern): boolean {
-  return pattern.kind === 'prefix' && pattern.prefix.length === pattern.prefix.address.length * 8;
 }
 
 function readPlaces(section: Section): ReadonlyMap<string, Place> {

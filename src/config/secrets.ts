@@ -26,7 +26,7 @@ function readKey(section: Section, findings: Findings): SharedKey | undefined {
   }
   const secret = parseSecret(setting.text);
   if (!secret.ok) return findings.error(setting.place, secret.message);
-  return { owners: readOwners(section, findings), secret: secret.value, place: setting.key };
+  return { id: section.name, owners: readOwners(section, findings), secret: secret.value, place: setting.key };
 }
 
 function readOwners(section: Section, findings: Findings): readonly Identity[] {

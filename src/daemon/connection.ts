@@ -4,16 +4,25 @@
 
 import type { Connection, Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
-import type { Reason } from '../ike/reason.ts';
+import { isOurWill, type Reason } from '../ike/reason.ts';
 import type { ConnectionState, ConnectionStatus } from './status.ts';
 
 export type Action =
+  /** A packet for the child is to begin it, from now on or no more. */
+  | { readonly type: 'trap' | 'untrap'; readonly child: string }
   | { readonly type: 'initiate'; readonly conn: string; readonly children: readonly string[] }
   | { readonly type: 'child'; readonly session: SessionId; readonly child: string };
 
 interface ChildLife {
   /** To be kept up by us. */
   wanted: boolean;
+  /** Only since a packet met its trap: after a failure the next packet tries again, and no clock. */
+  onDemand: boolean;
+  trapped: boolean;
+  /** Its management status is DOWN. */
+  shut: boolean;
+  /** When its SAs are gone it is made again, whatever they went for. */
+  remake: boolean;
   state: ConnectionState;
   reason: Reason;
   /** Ids of its SAs that serve. */
@@ -23,6 +32,13 @@ interface ChildLife {
 const IDLE: Reason = { code: 'ok', text: 'not started' };
 const UP: Reason = { code: 'ok', text: 'established' };
 const NEGOTIATING: Reason = { code: 'ok', text: 'negotiating' };
+const TAKEN_DOWN: Reason = { code: 'requested', text: 'taken down', by: 'us' };
+export const SHUT: Reason = {
+  code: 'admin-down',
+  text: 'its management status is DOWN',
+  by: 'us',
+  remedy: 'run: espalier admin up NAME',
+};
 
 /** A peer that began afresh is given this long to bring its children before we do. */
 const GRACE: Millis = 2000;
@@ -44,24 +60,108 @@ export class ConnectionLife {
   constructor(conn: Connection, now: Millis) {
     this.#conn = conn;
     this.#since = now;
-    for (const { name, startAction } of conn.children) {
-      const waiting = startAction === 'trap';
-      const state = waiting ? 'waiting' : 'down';
-      this.#children.set(name, { wanted: false, state, reason: IDLE, live: new Set() });
-      if (waiting) this.#state = 'waiting';
-    }
+    for (const { name } of conn.children) this.#children.set(name, newChild());
   }
 
   get conn(): Connection {
     return this.#conn;
   }
 
+  /** Does what the configuration says of children that are loaded: nothing, a trap, or a beginning. */
+  start(now: Millis, names: readonly string[] = this.#conn.children.map(({ name }) => name)): Action[] {
+    const meant = this.#conn.children.filter(({ name }) => names.includes(name));
+    const named = (action: string) => meant.filter(({ startAction }) => startAction === action).map(({ name }) => name);
+    const trapped = named('trap');
+    const started = named('start');
+    return [...this.install(now, trapped), ...(started.length > 0 ? this.up(now, started) : [])];
+  }
+
+  /** The same connection, as it is configured now; children that are configured no more are forgotten. */
+  configure(conn: Connection): void {
+    this.#conn = conn;
+    const names = new Set(conn.children.map(({ name }) => name));
+    for (const name of [...this.#children.keys()]) if (!names.has(name)) this.#children.delete(name);
+    for (const name of names) if (!this.#children.has(name)) this.#children.set(name, newChild());
+  }
+
+  /** From now on a packet begins the children. */
+  install(now: Millis, names: readonly string[]): Action[] {
+    const actions: Action[] = [];
+    for (const name of names) {
+      const child = this.#children.get(name);
+      if (!child || child.trapped || child.shut) continue;
+      child.trapped = true;
+      if (child.state === 'down') child.state = 'waiting';
+      actions.push({ type: 'trap', child: name });
+    }
+    this.#rest(now);
+    return actions;
+  }
+
+  uninstall(now: Millis, names: readonly string[]): Action[] {
+    const actions: Action[] = [];
+    for (const name of names) {
+      const child = this.#children.get(name);
+      if (!child?.trapped) continue;
+      child.trapped = false;
+      if (child.state === 'waiting') child.state = 'down';
+      actions.push({ type: 'untrap', child: name });
+    }
+    this.#rest(now);
+    return actions;
+  }
+
+  /** A packet wants to go through a child that is not there. */
+  acquire(now: Millis, name: string): Action[] {
+    const child = this.#children.get(name);
+    if (!child?.trapped || child.live.size > 0 || child.state === 'connecting') return [];
+    const onDemand = !child.wanted || child.onDemand;
+    const actions = this.up(now, [name]);
+    child.onDemand = onDemand;
+    return actions;
+  }
+
+  /** Management status: DOWN ends what stands (the caller's business) and lets nothing begin; UP begins as if loaded. */
+  admin(now: Millis, shut: boolean, names: readonly string[]): Action[] {
+    if (!shut) {
+      for (const name of names) {
+        const child = this.#children.get(name);
+        if (!child?.shut) continue;
+        child.shut = false;
+        child.reason = IDLE;
+      }
+      if (this.#state === 'down') this.#reason = IDLE;
+      return this.start(now, names);
+    }
+    const actions = this.uninstall(now, names);
+    for (const name of names) {
+      const child = this.#children.get(name);
+      if (!child) continue;
+      child.shut = true;
+      child.wanted = false;
+      child.state = 'down';
+      child.reason = SHUT;
+    }
+    if (this.#wanted().length === 0) this.#retryAt = undefined;
+    if (this.#shut()) this.#enter(now, 'down', SHUT);
+    return actions;
+  }
+
+  /** SAs of these children are about to be closed so that others take their place. */
+  remake(names: readonly string[]): void {
+    for (const name of names) {
+      const child = this.#children.get(name);
+      if (child && child.live.size > 0) child.remake = true;
+    }
+  }
+
   /** Asks for children to be brought up and kept up. */
   up(now: Millis, names: readonly string[]): Action[] {
     for (const name of names) {
       const child = this.#children.get(name);
-      if (!child) continue;
+      if (!child || child.shut) continue;
       child.wanted = true;
+      child.onDemand = false;
       if (child.live.size > 0) continue;
       child.state = 'connecting';
       child.reason = NEGOTIATING;
@@ -78,13 +178,13 @@ export class ConnectionLife {
       const child = this.#children.get(name);
       if (!child) continue;
       child.wanted = false;
-      if (child.live.size > 0) continue;
-      child.state = 'down';
-      child.reason = { code: 'requested', text: 'taken down', by: 'us' };
+      if (child.live.size > 0 || child.shut) continue;
+      child.state = child.trapped ? 'waiting' : 'down';
+      child.reason = TAKEN_DOWN;
     }
-    if (this.#wanted().length > 0) return;
+    if (this.#wanted().length > 0 || this.#shut()) return;
     this.#retryAt = undefined;
-    if (this.#sessions.size === 0) this.#enter(now, 'down', { code: 'requested', text: 'taken down', by: 'us' });
+    if (this.#sessions.size === 0) this.#enter(now, this.#resting(), TAKEN_DOWN);
   }
 
   event(now: Millis, event: Event): Action[] {
@@ -182,7 +282,8 @@ export class ConnectionLife {
     this.#silentSince = undefined;
     // Half-open sessions of others do not count: whoever forges the peer's address can have one at any time.
     if ([...this.#sessions.values()].some((other) => other.initiator || other.established)) return [];
-    if (established || (reason.code === 'requested' && this.#wanted().length === 0)) return this.#ended(now, reason);
+    const ended = established || reason.code === 'reconfigured';
+    if (ended || (isOurWill(reason) && this.#wanted().length === 0)) return this.#ended(now, reason);
     if (entry?.initiator) this.#tries++;
     const { keyingTries, retryInterval } = this.#conn;
     const wanted = this.#wanted().length > 0;
@@ -198,15 +299,14 @@ export class ConnectionLife {
       child.reason = reason;
     }
     // Nor does the end of one put off our next attempt.
-    if (wanted && retryInterval > 0) this.#retryAt ??= now + retryInterval;
+    if (this.#pressing() && retryInterval > 0) this.#retryAt ??= now + retryInterval;
     return [];
   }
 
   #ended(now: Millis, reason: Reason): Action[] {
-    const wanted = this.#wanted();
-    if (wanted.length === 0) {
-      const trap = [...this.#children.values()].some(({ state }) => state === 'waiting');
-      this.#enter(now, trap ? 'waiting' : 'down', reason);
+    if (this.#wanted().length === 0) {
+      if (this.#shut()) this.#enter(now, 'down', SHUT);
+      else this.#enter(now, this.#resting(), reason);
       return [];
     }
     this.#enter(now, 'connecting', reason);
@@ -230,16 +330,15 @@ export class ConnectionLife {
     if (!child || !config) return [];
     child.live.delete(id);
     if (child.live.size > 0) return [];
-    child.reason = reason;
-    child.state = 'down';
-    const then = this.#then(config, reason);
-    if (then === 'none') child.wanted = false;
-    else if (then === 'trap') child.state = 'waiting';
-    else child.wanted = true;
-    if (then === 'trap') child.wanted = false;
+    const then = child.shut ? 'none' : child.remake ? 'start' : this.#then(config, reason);
+    child.remake = false;
+    child.wanted = then === 'start';
+    const traps = then === 'trap' ? this.install(now, [name]) : [];
+    child.reason = child.shut ? SHUT : reason;
+    child.state = child.trapped ? 'waiting' : 'down';
     if (child.wanted) this.#retryAt = now + (reason.code === 'replaced' ? GRACE : 0);
     this.#review(now);
-    return [];
+    return traps;
   }
 
   /** What a child's end leads to: strongSwan's `dpd_action` and `close_action`. */
@@ -253,6 +352,7 @@ export class ConnectionLife {
         return config.closeAction;
       case 'expired':
       case 'replaced':
+      case 'reconfigured':
       case 'internal':
       case 'child-not-found':
         return wanted ? 'start' : 'none';
@@ -271,7 +371,8 @@ export class ConnectionLife {
     if (child.live.size > 0) return [];
     child.state = 'phase2-failed';
     child.reason = reason;
-    if (child.wanted && this.#conn.retryInterval > 0) this.#retryAt = now + this.#conn.retryInterval;
+    const { wanted, onDemand } = child;
+    if (wanted && !onDemand && this.#conn.retryInterval > 0) this.#retryAt = now + this.#conn.retryInterval;
     this.#review(now);
     return [];
   }
@@ -295,8 +396,27 @@ export class ConnectionLife {
     const standing = [...this.#sessions.values()].some(({ established }) => established);
     if (standing && this.#state === 'connected') {
       const last = children.find(({ reason }) => reason.code !== 'ok')?.reason ?? IDLE;
-      this.#enter(now, children.some(({ wanted }) => wanted) ? 'connecting' : 'down', last);
+      this.#enter(now, children.some(({ wanted }) => wanted) ? 'connecting' : this.#resting(), last);
     }
+  }
+
+  /** Wanted whether packets come or not. */
+  #pressing(): boolean {
+    return [...this.#children.values()].some(({ wanted, onDemand, live }) => wanted && !onDemand && live.size === 0);
+  }
+
+  /** The whole connection is shut. */
+  #shut(): boolean {
+    return this.#children.size > 0 && [...this.#children.values()].every(({ shut }) => shut);
+  }
+
+  #resting(): 'waiting' | 'down' {
+    return [...this.#children.values()].some(({ trapped }) => trapped) ? 'waiting' : 'down';
+  }
+
+  /** A trap has come or gone while nothing else goes on. */
+  #rest(now: Millis): void {
+    if (this.#state === 'waiting' || this.#state === 'down') this.#enter(now, this.#resting(), this.#reason);
   }
 
   #live(): number {
@@ -314,4 +434,9 @@ export class ConnectionLife {
     this.#state = state;
     this.#reason = reason;
   }
+}
+
+function newChild(): ChildLife {
+  const flags = { wanted: false, onDemand: false, trapped: false, shut: false, remake: false };
+  return { ...flags, state: 'down', reason: IDLE, live: new Set() };
 }

@@ -1,45 +1,48 @@
 // What the control socket asks of the gateway: lists, and commands that wait until something has happened.
 
-import { hex } from '../bytes/bytes.ts';
 import { formatSocketAddress } from '../bytes/ip.ts';
-import type { Millis } from '../ike/connection.ts';
+import type { Difference } from '../config/changes.ts';
+import { ConfigError, formatWarning } from '../config/error.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
-import { formatIdentity } from '../ike/identity.ts';
 import type { Reason } from '../ike/reason.ts';
-import type { IkeSa } from '../ike/sa.ts';
-import { transformsOf } from '../ike/select.ts';
-import type { ChildState as Child, Phase } from '../ike/state.ts';
+import type { Configuration, Configured } from './configuration.ts';
 import type { ConnectionLife } from './connection.ts';
 import type { Gateway as Daemon } from './gateway.ts';
-import type { SaStats } from './plane.ts';
 import { sentence } from './report.ts';
 import type {
-  ChildState,
-  ChildStatus,
   ConnectionStatus,
   CountedAll,
   Gateway,
   Outcome,
   Progress,
-  SessionState,
+  Reloaded,
   SessionStatus,
   Target,
 } from './status.ts';
+import { passing, sessionStatus } from './values.ts';
 
 type Tell = (line: Progress) => void;
 
 const DONE: Reason = { code: 'ok', text: 'done' };
 
+/** Reads the configuration files; throws ConfigError. */
+export type Reread = () => LoadedConfig;
+
 export class Desk implements Gateway {
   readonly #gateway: Daemon;
+  readonly #reread: Reread;
 
-  constructor(gateway: Daemon) {
+  constructor(gateway: Daemon, reread: Reread) {
     this.#gateway = gateway;
+    this.#reread = reread;
   }
 
   sessions(): readonly SessionStatus[] {
     const now = this.#gateway.now();
-    return this.#gateway.endpoint.sessions().map((session) => this.#session(session, now));
+    const { plane } = this.#gateway.forwarder;
+    return this.#gateway.endpoint.sessions().map((session) => sessionStatus(session, plane, now));
   }
 
   connections(): readonly ConnectionStatus[] {
@@ -86,8 +89,7 @@ export class Desk implements Gateway {
       if (child === undefined) return { life, children: names };
       if (names.includes(child)) return { life, children: [child] };
     }
-    const text = child === undefined ? `there is no connection ${ike}` : `there is no child ${child}`;
-    return { code: 'no-connection', text, by: 'us' };
+    return unknown(child === undefined ? `there is no connection ${ike}` : `there is no child ${child}`);
   }
 
   /** Runs `begin` and waits until `done` has an answer, which every event of the connections may bring. */
@@ -203,103 +205,120 @@ export class Desk implements Gateway {
     return { sessions, children };
   }
 
+  // --- the configuration -----------------------------------------------------------------------------------------------------
+
+  configured(): readonly Configured[] {
+    return this.#gateway.connections.configuration.entries();
+  }
+
+  loadConnection(conn: Connection): Outcome {
+    this.#configure((configuration) => configuration.load(conn));
+    return { ok: true, reason: DONE };
+  }
+
+  unloadConnection(name: string): Outcome {
+    let known = false;
+    this.#configure((configuration) => {
+      known = configuration.unload(name);
+    });
+    return known ? { ok: true, reason: DONE } : { ok: false, reason: unknown(`there is no connection ${name}`) };
+  }
+
+  loadShared(id: string, key: SharedKey): Outcome {
+    this.#configure((configuration) => configuration.loadSecret(id, key));
+    return { ok: true, reason: DONE };
+  }
+
+  unloadShared(id: string): Outcome {
+    let known = false;
+    this.#configure((configuration) => {
+      known = configuration.unloadSecret(id);
+    });
+    return known ? { ok: true, reason: DONE } : { ok: false, reason: unknown(`there is no secret ${id}`) };
+  }
+
+  sharedIds(): readonly string[] {
+    return this.#gateway.connections.configuration.secretIds();
+  }
+
+  clearSecrets(): void {
+    this.#configure((configuration) => configuration.clearSecrets());
+  }
+
+  install(what: { ike?: string; child: string }): Outcome {
+    return this.#trap(what, true);
+  }
+
+  uninstall(what: { ike?: string; child: string }): Outcome {
+    return this.#trap(what, false);
+  }
+
+  async reload(): Promise<Reloaded> {
+    const nothing = { added: [], removed: [], changed: [], same: 0, warnings: [] };
+    let read: LoadedConfig;
+    try {
+      read = this.#reread();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.#gateway.log.error({ event: 'config-error' }, `the configuration stays as it was: ${error.message}`);
+      const where = error.line > 0 ? { where: error.place } : {};
+      return { ok: false, reason: { code: 'configuration', text: error.message, by: 'us', ...where }, ...nothing };
+    }
+    const { added, removed, changed, same } = this.#configure((configuration) =>
+      configuration.read(read.connections, read.secrets),
+    );
+    const names = (list: readonly Connection[]) => list.map(({ name }) => name);
+    const found = { added: names(added), removed: names(removed), changed: names(changed.map(({ after }) => after)) };
+    const warnings = read.warnings.map(formatWarning);
+    for (const warning of warnings) this.#gateway.log.warn({ event: 'config-warning' }, warning);
+    this.#gateway.log.info({ event: 'reloaded', ...found, same: same.length }, 'the configuration was read anew');
+    return { ok: true, reason: DONE, ...found, same: same.length, warnings };
+  }
+
+  manage(name: string, down: boolean): Outcome {
+    const found = this.#named(name);
+    if ('code' in found) return { ok: false, reason: found };
+    const { life, child } = found;
+    const status = down ? 'DOWN' : 'UP';
+    this.#gateway.log.info({ event: 'admin', conn: life.conn.name, child, status }, `management status ${status}`);
+    try {
+      this.#gateway.change((connections) => connections.manage(life, child, down));
+    } catch (error) {
+      const text = `it is ${status}, but cannot be kept over a restart: ${error instanceof Error ? error.message : error}`;
+      this.#gateway.log.error({ event: 'admin-not-kept', conn: life.conn.name, err: error }, text);
+      return { ok: false, reason: { code: 'internal', text, by: 'us', remedy: 'check the state directory' } };
+    }
+    return { ok: true, reason: DONE };
+  }
+
+  /** A connection, or a child: of the first connection that has one of this name. */
+  #named(name: string): { life: ConnectionLife; child?: string } | Reason {
+    const { lives } = this.#gateway;
+    const life = lives.get(name);
+    if (life) return { life };
+    for (const each of lives.values()) {
+      if (each.conn.children.some((child) => child.name === name)) return { life: each, child: name };
+    }
+    return unknown(`there is no connection or child ${name}`);
+  }
+
+  #trap(what: { ike?: string; child: string }, trapped: boolean): Outcome {
+    const found = this.#find(what);
+    if ('code' in found) return { ok: false, reason: found };
+    this.#gateway.change((connections) => connections.trap(found.life, found.children, trapped));
+    return { ok: true, reason: DONE };
+  }
+
+  #configure(change: (configuration: Configuration) => void): Difference {
+    return this.#gateway.change((connections) => connections.configure(change));
+  }
+
   counted(): CountedAll {
     const { endpoint, forwarder } = this.#gateway;
     return { ike: Object.fromEntries(endpoint.counters()), ...forwarder.plane.counted() };
   }
-
-  // --- as values -----------------------------------------------------------------------------------------------------------
-
-  #session({ state, tasks, rekeying }: IkeSa, now: Millis): SessionStatus {
-    const { suite } = state;
-    return {
-      id: state.id,
-      conn: state.conn,
-      version: state.version,
-      state: sessionState(state.phase, rekeying),
-      local: state.local,
-      localId: state.localId ? formatIdentity(state.localId) : '%any',
-      remote: state.remote,
-      remoteId: state.remoteId ? formatIdentity(state.remoteId) : '%any',
-      initiator: state.original,
-      spiI: hex(state.spiI),
-      spiR: hex(state.spiR),
-      natLocal: state.natLocal || state.udpForced,
-      natRemote: state.natRemote,
-      transforms: suite ? transformsOf(suite) : [],
-      establishedSince: since(state.establishedAt, now),
-      rekeyIn: until(state.rekeyAt, now),
-      reauthIn: until(state.reauthAt, now),
-      tasksQueued: tasks.queued,
-      tasksActive: tasks.active,
-      children: state.children.filter((child) => child.stage !== 'lingering').map((child) => this.#child(child, now)),
-    };
-  }
-
-  #child(child: Child, now: Millis): ChildStatus {
-    const stats: Partial<SaStats> = this.#gateway.forwarder.plane.stats(child.id) ?? {};
-    return {
-      id: child.id,
-      name: child.name,
-      reqid: child.reqid,
-      state: CHILD_STATES[child.stage],
-      mode: child.mode,
-      protocol: child.protocol,
-      udp: this.#gateway.endpoint.sessionOfChild(child.id)?.udp ?? false,
-      spiIn: child.spiIn,
-      spiOut: child.spiOut,
-      esn: child.suite.esn,
-      transforms: transformsOf(child.suite),
-      bytesIn: stats.bytesIn ?? 0,
-      packetsIn: stats.packetsIn ?? 0,
-      bytesOut: stats.bytesOut ?? 0,
-      packetsOut: stats.packetsOut ?? 0,
-      useIn: since(stats.lastIn, now),
-      useOut: since(stats.lastOut, now),
-      rekeyIn: until(child.rekeyAt, now),
-      lifeIn: until(child.lifeAt, now),
-      installedSince: since(child.installedAt, now) ?? 0,
-      localTs: child.localTs,
-      remoteTs: child.remoteTs,
-    };
-  }
 }
 
-const CHILD_STATES: Record<Child['stage'], ChildState> = {
-  installed: 'INSTALLED',
-  rekeying: 'REKEYING',
-  rekeyed: 'REKEYED',
-  deleting: 'DELETING',
-  lingering: 'DELETING',
-};
-
-function sessionState(phase: Phase, rekeying: boolean): SessionState {
-  switch (phase) {
-    case 'init':
-    case 'auth':
-      return 'CONNECTING';
-    case 'established':
-      return rekeying ? 'REKEYING' : 'ESTABLISHED';
-    case 'rekeyed':
-      return 'REKEYED';
-    case 'deleting':
-    case 'closed':
-      return 'DELETING';
-  }
-}
-
-/** PRODUCT's states that pass: they come from the sessions, not from the connection's life. */
-function passing(state: ConnectionStatus['state'], sessions: readonly IkeSa[]): ConnectionStatus['state'] {
-  if (state !== 'connected') return state;
-  if (sessions.length > 0 && sessions.every((sa) => sa.state.phase === 'deleting')) return 'deleting';
-  const rekeying = sessions.some((sa) => sa.rekeying || sa.state.children.some((child) => child.stage === 'rekeying'));
-  return rekeying ? 'rekeying' : state;
-}
-
-function since(at: Millis | undefined, now: Millis): number | undefined {
-  return at === undefined ? undefined : Math.max(0, Math.floor((now - at) / 1000));
-}
-
-function until(at: Millis | undefined, now: Millis): number | undefined {
-  return at === undefined ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
+function unknown(text: string): Reason {
+  return { code: 'no-connection', text, by: 'us' };
 }

@@ -1,10 +1,10 @@
 // Child SAs on their way to the data plane, and the routes that lead packets there.
 
-import { formatIp, type Ip, inPrefix, type Prefix, parseIp, rangePrefixes } from '../bytes/ip.ts';
 import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, Effect } from '../ike/effects.ts';
 import type { Host, Routes, Tun, UdpPort } from '../net/types.ts';
+import { Laid } from './lay.ts';
 import { type Pipelines, Plane, type PlaneEvent } from './plane.ts';
 
 /** What the gateway does its input and output with. */
@@ -24,18 +24,10 @@ export type Guarded = (what: string, act: () => void) => void;
 
 type DataEffect = Extract<Effect, { type: 'install' | 'activate' | 'remove' | 'move' }>;
 
-/** What was laid for a child. */
-interface Laid {
-  /** How to take it back, the last first. */
-  readonly undo: (() => void)[];
-  readonly routes: { readonly prefix: Prefix; readonly source: Ip | undefined }[];
-  mtu: number;
-}
-
 export class Forwarder {
   readonly plane: Plane;
   readonly #io: Io;
-  readonly #laid = new Map<number, Laid>();
+  readonly #children = new Map<number, { readonly laid: Laid; mtu: number }>();
   /** How many children have a largest packet of this size. */
   readonly #mtus = new Map<number, number>();
 
@@ -63,56 +55,32 @@ export class Forwarder {
   }
 
   #lay(sa: ChildSa, mtu: number): void {
-    const { routes, host } = this.#io;
-    const destinations = sa.remoteTs.flatMap(({ start, end }) => rangePrefixes(start, end));
-    const local = sa.localTs.flatMap(({ start, end }) => rangePrefixes(start, end));
-    const outer = [sa.local.ip, sa.remote.ip].map(parseIp).filter((ip) => ip !== undefined);
-    const own = host
-      .addresses()
-      .map(parseIp)
-      .filter((ip) => ip !== undefined);
-    const source = own.find((ip) => local.some((prefix) => inPrefix(prefix, ip)));
-    // A guard over the peer's own address would drop its ESP, one over ours everything we send.
-    const guards = destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip)));
-    // A local network inside a remote one stays where it is.
-    const exempt = local.filter(({ address, length }) =>
-      destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
-    );
-    // Noted as it is done, so that what a refusal of the kernel cuts short is taken back, too.
-    const laid: Laid = { undo: [], routes: [], mtu };
-    this.#laid.set(sa.id, laid);
+    const child = { laid: new Laid(this.#io.routes), mtu };
+    this.#children.set(sa.id, child);
     this.#count(mtu, 1);
-    for (const prefix of exempt) {
-      routes.exempt(prefix);
-      laid.undo.push(() => routes.unexempt(prefix));
-    }
-    for (const prefix of destinations) {
-      const from = source && source.length === prefix.address.length ? formatIp(source) : undefined;
-      routes.add(prefix, from, largest(prefix, mtu));
-      laid.routes.push({ prefix, source: from });
-      laid.undo.push(() => routes.remove(prefix));
-    }
-    for (const prefix of guards) {
-      routes.guard(prefix);
-      laid.undo.push(() => routes.unguard(prefix));
-    }
+    child.laid.lay(this.#io.host, {
+      localTs: sa.localTs,
+      remoteTs: sa.remoteTs,
+      outer: [sa.local.ip, sa.remote.ip],
+      mtu,
+    });
   }
 
   #take(id: number): void {
-    const laid = this.#laid.get(id);
-    this.#laid.delete(id);
-    if (!laid) return;
-    for (const undo of laid.undo.reverse()) undo();
-    this.#count(laid.mtu, -1);
+    const child = this.#children.get(id);
+    this.#children.delete(id);
+    if (!child) return;
+    child.laid.take();
+    this.#count(child.mtu, -1);
   }
 
   #resize(id: number, mtu: number): void {
-    const laid = this.#laid.get(id);
-    if (!laid) return;
+    const child = this.#children.get(id);
+    if (!child) return;
     this.#count(mtu, 1);
-    this.#count(laid.mtu, -1);
-    laid.mtu = mtu;
-    for (const { prefix, source } of laid.routes) this.#io.routes.resize(prefix, source, largest(prefix, mtu));
+    this.#count(child.mtu, -1);
+    child.mtu = mtu;
+    child.laid.resize(mtu);
   }
 
   /** The device takes what the widest child takes; the routes say what each of them does. */
@@ -122,9 +90,4 @@ export class Forwarder {
     else this.#mtus.delete(mtu);
     if (this.#mtus.size > 0) this.#io.tun.resize(Math.max(IPV6_LEAST, ...this.#mtus.keys()));
   }
-}
-
-/** A route of IPv6, as a device that carries it, must take what every link of IPv6 does (RFC 8200 §5). */
-function largest({ address }: Prefix, mtu: number): number {
-  return address.length === 4 ? mtu : Math.max(mtu, IPV6_LEAST);
 }

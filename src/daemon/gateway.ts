@@ -3,27 +3,32 @@
 
 import type { Logger } from 'pino';
 import type { SocketAddress } from '../bytes/ip.ts';
-import { formatIp, formatSocketAddress, isV6 } from '../bytes/ip.ts';
+import { formatSocketAddress, isV6 } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
+import { singleAddress } from '../ike/match.ts';
 import type { Reason } from '../ike/reason.ts';
 import { transformsOf } from '../ike/select.ts';
-import { Timers } from '../ike/timers.ts';
 import { transformName, weakOf } from '../ike/transforms.ts';
 import { SystemError } from '../net/error.ts';
-import { type Action, ConnectionLife } from './connection.ts';
+import { Admin } from './admin.ts';
+import type { ConnectionLife } from './connection.ts';
+import { Connections } from './connections.ts';
 import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
 import type { PlaneEvent } from './plane.ts';
+import { Protection } from './protection.ts';
 import { report } from './report.ts';
 
 const MARKER = new Uint8Array(4);
 const KEEPALIVE = Uint8Array.of(0xff);
 /** RFC 3948 §2.3. */
 const KEEPALIVE_BYTE = 0xff;
+/** What the device carries before an SA says how much. */
+const START_MTU = 1376;
 /** Node counts timers in 31 bits. */
 const LONGEST_TIMER: Millis = 0x7fff_ffff;
 
@@ -35,12 +40,14 @@ export interface GatewayOptions {
   readonly log: Logger;
   readonly connections: readonly Connection[];
   readonly sharedKeys: readonly SharedKey[];
+  /** What is DOWN by an operator's will. */
+  readonly admin?: Admin;
 }
 
 export class Gateway {
   readonly endpoint: Endpoint;
   readonly forwarder: Forwarder;
-  readonly lives = new Map<string, ConnectionLife>();
+  readonly connections: Connections;
   readonly now: () => Millis;
   readonly log: Logger;
   /** Whoever waits for something to happen. */
@@ -48,12 +55,7 @@ export class Gateway {
   readonly #io: Io;
   readonly #keys: KeyExchanges;
   readonly #rate = new LogRate();
-  /** When a connection is tried again, by its place in `#names`. */
-  readonly #retries = new Timers();
-  readonly #names: readonly string[];
-  readonly #places: ReadonlyMap<string, number>;
   #timer: NodeJS.Timeout | undefined;
-  #closing = false;
   #closed = false;
 
   constructor(options: GatewayOptions) {
@@ -66,12 +68,23 @@ export class Gateway {
       guarded('an event of the data plane', () => this.#dataEvent(event)),
     );
     const { plane } = this.forwarder;
+    this.connections = new Connections({
+      connections,
+      sharedKeys,
+      admin: options.admin ?? new Admin(undefined),
+      protection: new Protection({ routes: io.routes, host: io.host, plane, mtu: START_MTU }),
+      now,
+      guarded,
+      endpoint: () => this.endpoint,
+      run: (effects) => this.run(effects),
+      initiate: (conn, children) => this.#initiate(conn, children),
+    });
     this.endpoint = new Endpoint({
       random,
       port: io.ike.port,
       natPort: io.nat.port,
       rawEsp: io.raw,
-      connections,
+      connections: this.connections.open(),
       sharedKeys,
       lastInbound: (child) => plane.stats(child)?.lastIn,
       lastOutbound: (child) => plane.stats(child)?.lastOut,
@@ -79,35 +92,43 @@ export class Gateway {
     this.#keys = new KeyExchanges((answer) => {
       guarded('a computed key', () => this.run(this.endpoint.answer(this.now(), answer)));
     });
-    for (const conn of connections) this.lives.set(conn.name, new ConnectionLife(conn, now()));
-    this.#names = connections.map((conn) => conn.name);
-    this.#places = new Map(this.#names.map((name, place) => [name, place]));
     io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
     io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
   }
 
-  /** Brings up what the configuration starts by itself. */
+  get lives(): ReadonlyMap<string, ConnectionLife> {
+    return this.connections.lives;
+  }
+
+  /** Protects what is configured, and begins what the configuration starts by itself. */
   start(): void {
-    for (const life of this.lives.values()) {
-      const names = life.conn.children.filter((child) => child.startAction === 'start').map((child) => child.name);
-      if (names.length > 0) this.up(life, names);
+    this.connections.start();
+    this.#schedule();
+  }
+
+  /** Does something to the connections, after which the next deadline may be another. */
+  change<T>(act: (connections: Connections) => T): T {
+    try {
+      return act(this.connections);
+    } finally {
+      this.#schedule();
     }
   }
 
   /** Brings children up, and keeps them up. */
   up(life: ConnectionLife, children: readonly string[]): void {
-    this.#act(life, life.up(this.now(), children));
+    this.change((connections) => connections.act(life, life.up(this.now(), children)));
   }
 
   /** Children are no longer kept up; what stands is closed by whoever asks for this. */
   down(life: ConnectionLife, children: readonly string[]): void {
     life.down(this.now(), children);
-    this.#act(life, []);
+    this.change((connections) => connections.act(life, []));
   }
 
   /** Tells every peer, waits a little for answers, and lets go of everything. */
   async close(grace: Millis): Promise<void> {
-    this.#closing = true;
+    this.connections.stop();
     const reason: Reason = { code: 'requested', text: 'the gateway is stopping', by: 'us' };
     for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.close(this.now(), state.id, reason));
     const end = this.now() + grace;
@@ -166,9 +187,10 @@ export class Gateway {
       case 'bug':
         this.log.error({ event: 'bug', bug: true }, `the data plane met a bug: ${event.text}`);
         return;
-      // Its route is the forwarder's business; nobody sets traps yet.
-      case 'resized':
       case 'acquire':
+        return this.change((connections) => connections.acquire(event.policy));
+      // Its route is the forwarder's business.
+      case 'resized':
         return;
     }
   }
@@ -232,7 +254,8 @@ export class Gateway {
     if (effect.type === 'install') this.run(this.endpoint.closeChild(this.now(), effect.sa.id));
   }
 
-  #event(event: Event): void {
+  #event(told: Event): void {
+    const event = this.connections.explained(told);
     const remote = 'remote' in event ? event.remote : this.endpoint.session(event.session)?.state.remote;
     const left = byStranger(event) ? this.#rate.admit(this.now(), kindOf(event)) : 0;
     if (left !== undefined) {
@@ -243,7 +266,7 @@ export class Gateway {
     const life = this.lives.get(event.conn);
     const actions = life?.event(this.now(), event) ?? [];
     for (const watcher of [...this.watchers]) watcher(event);
-    if (life) this.#act(life, actions);
+    if (life) this.change((connections) => connections.act(life, actions));
   }
 
   /** Old algorithms are used only where the configuration names them; that it does is worth a line each time. */
@@ -257,21 +280,7 @@ export class Gateway {
     this.log.warn(fields, `weak algorithms were negotiated: ${weak.join(', ')}`);
   }
 
-  #act(life: ConnectionLife, actions: readonly Action[]): void {
-    const place = this.#places.get(life.conn.name);
-    if (place !== undefined) this.#retries.set(place, life.deadline());
-    if (this.#closing) return;
-    for (const action of actions) {
-      if (action.type === 'child') {
-        this.run(this.endpoint.createChild(this.now(), action.session, action.child));
-      } else {
-        this.#initiate(life, action.children);
-      }
-    }
-    this.#schedule();
-  }
-
-  #initiate({ conn }: ConnectionLife, children: readonly string[]): void {
+  #initiate(conn: Connection, children: readonly string[]): void {
     const path = this.#path(conn);
     if ('code' in path) {
       this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
@@ -307,7 +316,7 @@ export class Gateway {
   #schedule(): void {
     clearTimeout(this.#timer);
     const never = Number.POSITIVE_INFINITY;
-    const next = Math.min(this.endpoint.deadline() ?? never, this.#retries.next() ?? never);
+    const next = Math.min(this.endpoint.deadline() ?? never, this.connections.deadline() ?? never);
     if (next === never) return;
     const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next - this.now())));
     this.#timer = setTimeout(() => {
@@ -318,10 +327,7 @@ export class Gateway {
 
   #tick(): void {
     const now = this.now();
-    for (let place = this.#retries.due(now); place !== undefined; place = this.#retries.due(now)) {
-      const life = this.lives.get(this.#names[place] ?? '');
-      if (life) this.#act(life, life.tick(now));
-    }
+    this.connections.tick(now);
     this.run(this.endpoint.tick(now));
   }
 }
@@ -338,11 +344,6 @@ function kindOf(event: Event): string {
 
 /** The first of the patterns that is a single address, of one family or of either. */
 function oneAddress(patterns: readonly AddressPattern[], v6?: boolean): string | undefined {
-  for (const pattern of patterns) {
-    if (pattern.kind !== 'prefix') continue;
-    const { address, length } = pattern.prefix;
-    const fits = v6 === undefined || v6 === (address.length === 16);
-    if (fits && length === address.length * 8) return formatIp(address);
-  }
-  return undefined;
+  const single = patterns.map(singleAddress).filter((ip) => ip !== undefined);
+  return single.find((ip) => v6 === undefined || v6 === isV6(ip));
 }

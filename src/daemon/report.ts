@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 import { formatSocketAddress } from '../bytes/ip.ts';
 import type { Event } from '../ike/effects.ts';
-import type { Reason } from '../ike/reason.ts';
+import { isOurWill, type Reason } from '../ike/reason.ts';
 
 export function report(log: Logger, event: Event, peer: string | undefined): void {
   const { kind, ...rest } = event;
@@ -20,7 +20,7 @@ export function report(log: Logger, event: Event, peer: string | undefined): voi
 
 function troubling(event: Event): boolean {
   if (event.kind !== 'session-closed' && event.kind !== 'child-closed') return false;
-  return !['ok', 'requested', 'peer-deleted', 'replaced'].includes(event.reason.code);
+  return !isOurWill(event.reason) && !['ok', 'peer-deleted', 'replaced'].includes(event.reason.code);
 }
 
 /** The reason's parts beside the event's, so that a log can be searched by them. */
@@ -61,7 +61,7 @@ export function sentence(event: Event): string {
     case 'session-rekeyed':
       return 'IKE SA rekeyed';
     case 'session-closed':
-      return `IKE SA ${event.established || event.reason.code === 'requested' ? 'closed' : 'failed'}: ${event.reason.text}`;
+      return `IKE SA ${event.established || isOurWill(event.reason) ? 'closed' : 'failed'}: ${event.reason.text}`;
     case 'child-established':
       return `child ${event.child} established${event.pair === undefined ? '' : `: ${event.pair}`}`;
     case 'child-rekeyed':

@@ -14,6 +14,7 @@ import { openRaw } from '../net/raw.ts';
 import { openHost, openRoutes } from '../net/route.ts';
 import { openTun } from '../net/tun.ts';
 import { openGroup, openUdp, type UdpGroup } from '../net/udp.ts';
+import { Admin } from './admin.ts';
 import { dialect } from './control/commands.ts';
 import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
@@ -65,9 +66,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     log,
     connections: config.connections,
     sharedKeys: config.secrets,
+    admin: management(options, log),
   });
+  const desk = new Desk(gateway, () => loadConfig(options.config));
   opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
-  const control = await listen(options, gateway, log);
+  const control = await listen(options, desk, log);
   if (!control) {
     await io.pipelines.close();
     opened.close();
@@ -84,6 +87,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     'the gateway runs',
   );
   gateway.start();
+  process.on('SIGHUP', () => {
+    desk.reload().catch((err) => log.error({ event: 'bug', bug: true, err }, 'reading the configuration met a bug'));
+  });
   const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   await control.close();
@@ -118,6 +124,18 @@ function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | und
     process.stderr.write(`${error.message}\n`);
     return undefined;
   }
+}
+
+/** Without its file everything is UP; what is wrong with the file is told. */
+function management({ stateDir }: DaemonOptions, log: Logger): Admin {
+  const admin = new Admin(stateDir);
+  try {
+    admin.read();
+  } catch (err) {
+    const text = 'the management status of connections cannot be read: all of them are UP';
+    log.error({ event: 'admin-unreadable', err }, text);
+  }
+  return admin;
 }
 
 interface Opened {
@@ -206,11 +224,11 @@ function rawSockets(log: Logger, workers: number) {
   }
 }
 
-async function listen({ control: uri, version }: DaemonOptions, gateway: Gateway, log: Logger) {
+async function listen({ control: uri, version }: DaemonOptions, gateway: Desk, log: Logger) {
   try {
     return await ControlServer.listen({
       uri,
-      ...dialect({ gateway: new Desk(gateway), version }),
+      ...dialect({ gateway, version }),
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
     });
   } catch (error) {

@@ -1,10 +1,11 @@
 // What the gateway tells about itself: the values behind `list-sas`, `status` and, later, the metrics.
 
 import type { SocketAddress } from '../bytes/ip.ts';
-import type { Mode, Protocol } from '../ike/connection.ts';
+import type { Connection, Mode, Protocol, SharedKey } from '../ike/connection.ts';
 import type { Reason } from '../ike/reason.ts';
 import type { Transform } from '../ike/wire/payload.ts';
 import type { Selector } from '../ike/wire/ts.ts';
+import type { Configured } from './configuration.ts';
 
 /** strongSwan's names for the state of an IKE SA. */
 export type SessionState = 'CREATED' | 'CONNECTING' | 'ESTABLISHED' | 'REKEYING' | 'REKEYED' | 'DELETING';
@@ -121,6 +122,15 @@ export interface CountedAll {
   readonly io: Readonly<Record<string, number>>;
 }
 
+/** What reading the files anew has changed; names of connections. */
+export interface Reloaded extends Outcome {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+  readonly same: number;
+  readonly warnings: readonly string[];
+}
+
 /** What the control socket may ask of the gateway. */
 export interface Gateway {
   /** Sessions in order of their ids. */
@@ -139,6 +149,24 @@ export interface Gateway {
     progress: (line: Progress) => void,
   ): Promise<Outcome & { readonly matches: number; readonly terminated: number }>;
   counted(): CountedAll;
+  /** In order: as the files have it, and then what clients loaded. */
+  configured(): readonly Configured[];
+  /** In the place of the connection of this name, if there is one; one that says the same changes nothing. */
+  loadConnection(conn: Connection): Outcome;
+  unloadConnection(name: string): Outcome;
+  /** In the place of the secret with this id, if there is one. */
+  loadShared(id: string, key: SharedKey): Outcome;
+  unloadShared(id: string): Outcome;
+  /** Ids of secrets that can be unloaded. */
+  sharedIds(): readonly string[];
+  clearSecrets(): void;
+  /** A packet is to begin the child from now on. */
+  install(what: { ike?: string; child: string }): Outcome;
+  uninstall(what: { ike?: string; child: string }): Outcome;
+  /** Reads the files anew: all of it counts, or nothing and the outcome says why. */
+  reload(): Promise<Reloaded>;
+  /** Management status of a connection, or of a child. */
+  manage(name: string, down: boolean): Outcome;
   /** Starts rekeying; the number of SAs that were meant. */
   rekey(what: Target): number;
 }

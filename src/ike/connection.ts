@@ -145,6 +145,8 @@ export interface Connection {
 
 /** A pre-shared key and whom it is for; no owner means anybody. */
 export interface SharedKey {
+  /** What it is called where it is configured, if anything: `ike-office`. */
+  readonly id?: string;
   readonly owners: readonly Identity[];
   /** Owners written as addresses or %any are matched against the peer's address too. */
   readonly secret: Secret;

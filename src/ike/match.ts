@@ -50,6 +50,19 @@ interface Range {
   readonly rank: number;
 }
 
+/** The one address that a pattern stands for. */
+export function singleAddress(pattern: AddressPattern): Ip | undefined {
+  if (pattern.kind !== 'prefix') return undefined;
+  const { address, length } = pattern.prefix;
+  return length === address.length * 8 ? formatIp(address) : undefined;
+}
+
+/** Whether one of the patterns is for this address. */
+export function takesAddress(patterns: readonly AddressPattern[], ip: Ip): boolean {
+  const address = parseIp(ip);
+  return address !== undefined && best(patterns.flatMap(ranges), address) !== undefined;
+}
+
 /** The connections with the same `local_addrs` and `remote_addrs`, in the order of the file. */
 class Place {
   readonly local: readonly Range[];

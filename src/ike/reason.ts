@@ -8,6 +8,9 @@ import type { Miss } from './why.ts';
 export type ReasonCode =
   | 'ok'
   | 'requested'
+  | 'reconfigured'
+  | 'admin-down'
+  | 'configuration'
   | 'peer-deleted'
   | 'replaced'
   | 'no-answer'
@@ -54,4 +57,11 @@ export interface Reason {
   /** What to change, and on which side. */
   readonly remedy?: string;
   readonly peer?: SocketAddress;
+}
+
+const OUR_WILL: ReadonlySet<ReasonCode> = new Set(['requested', 'reconfigured', 'admin-down']);
+
+/** It ended because somebody here wanted it so: nothing has failed. */
+export function isOurWill({ code }: Reason): boolean {
+  return OUR_WILL.has(code);
 }

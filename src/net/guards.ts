@@ -17,8 +17,8 @@ export interface Guards {
   /** Its packets pass, though it lies inside a guarded network. */
   exempt(local: Prefix): void;
   unexempt(local: Prefix): void;
-  /** Takes all of them back. */
-  close(): void;
+  /** Takes all of them back, or leaves them in force. */
+  close(keep?: boolean): void;
 }
 
 export type GuardNews =

@@ -36,7 +36,10 @@ export interface RouteOptions {
   readonly onNews?: (news: GuardNews) => void;
 }
 
-/** Removes what a dead predecessor left, and installs the rules that are always there. */
+/** Of what blocks a network: anything else in the table comes before it. */
+const LAST_METRIC = 0xff00_0000;
+
+/** Removes what a dead predecessor left, but for what it blocks, and installs the rules that are always there. */
 export function openRoutes(tun: Tun, options: RouteOptions): Routes {
   const rtnl = new Rtnl();
   const routes = new Table(rtnl, tun, options);
@@ -61,6 +64,8 @@ class Table implements Routes {
   readonly #table: number;
   readonly #rules: Rules;
   readonly #entries = new Map<string, Entry>();
+  /** What a predecessor has blocked. */
+  readonly #inherited = new Map<string, Route>();
   #guards: Guards | undefined;
   #closed = false;
 
@@ -72,12 +77,16 @@ class Table implements Routes {
   }
 
   open({ mark, nftables = true, onNews = () => {} }: RouteOptions): void {
-    const families = ([AF_INET, AF_INET6] as const).filter((family) => this.#sweep(family));
     const rules = this.#rules;
-    for (const family of families) {
-      const pass = rules.passFrom(family, this.#tun.name);
-      this.#install(`open ${family}`, [this.#rule(rules.lookup(family, this.#table, mark)), this.#rule(pass)]);
-    }
+    const families = ([AF_INET, AF_INET6] as const).filter((family) => {
+      const lookup = rules.lookup(family, this.#table, mark);
+      const swept = this.#sweep(family, lookup);
+      if (swept === 'no-family') return false;
+      const leads = { make: () => {}, unmake: () => this.#rtnl.withdraw(deleteRule(lookup)) };
+      const pass = this.#rule(rules.passFrom(family, this.#tun.name));
+      this.#install(`open ${family}`, [swept === 'leads' ? leads : this.#rule(lookup), pass]);
+      return true;
+    });
     this.#guards = openGuards({ rtnl: this.#rtnl, rules, index: this.#tun.index, families, nftables, onNews });
   }
 
@@ -116,12 +125,30 @@ class Table implements Routes {
     this.#release(`exempt ${key(local)}`);
   }
 
-  close(): void {
+  block(destination: Prefix): void {
+    const route: Route = { ...this.#to(destination), type: 'blackhole', metric: LAST_METRIC };
+    this.#install(`block ${key(destination)}`, [this.#route(route)]);
+  }
+
+  unblock(destination: Prefix): void {
+    this.#release(`block ${key(destination)}`);
+  }
+
+  settle(): void {
+    for (const [name, route] of this.#inherited) {
+      if (!this.#entries.has(`block ${name}`)) this.#rtnl.withdraw(deleteRoute(route));
+    }
+    this.#inherited.clear();
+  }
+
+  close(keepBlocks = false): void {
     if (this.#closed) return;
     this.#closed = true;
     // All of them at once, which leaves nothing to do for the entries that are theirs.
-    this.#guards?.close();
-    for (const { undo } of [...this.#entries.values()].reverse()) run(undo);
+    this.#guards?.close(keepBlocks);
+    for (const [name, { undo }] of [...this.#entries].reverse()) {
+      if (!keepBlocks || /^(route|exempt)/.test(name)) run(undo);
+    }
     this.#entries.clear();
     this.#rtnl.close();
   }
@@ -152,20 +179,23 @@ class Table implements Routes {
     run(entry.undo);
   }
 
-  /** False when the host does not have this family. */
-  #sweep(family: Family): boolean {
+  /** Whether the host has this family, and whether the rule that leads to our table is there already. */
+  #sweep(family: Family, lookup: Rule): 'swept' | 'leads' | 'no-family' {
+    let swept: 'swept' | 'leads' = 'swept';
     try {
       this.#rules.refuseLiving(family, this.#tun.name);
-      this.#rules.sweep(family);
+      if (this.#rules.sweep(family, lookup)) swept = 'leads';
       for (const message of this.#rtnl.dump(dumpRoutes(family, this.#table))) {
         const route = readRoute(message);
-        if (route?.table === this.#table && route.protocol === PROTOCOL) this.#rtnl.withdraw(deleteRoute(route));
+        if (route?.table !== this.#table || route.protocol !== PROTOCOL) continue;
+        if (route.type === 'blackhole') this.#inherited.set(key(route.destination), route);
+        else this.#rtnl.withdraw(deleteRoute(route));
       }
-      return true;
+      return swept;
     } catch (error) {
       // A table that does not exist has nothing left over in it.
-      if (failedWith(error, ENOENT)) return true;
-      if (failedWith(error, EAFNOSUPPORT, EOPNOTSUPP)) return false;
+      if (failedWith(error, ENOENT)) return swept;
+      if (failedWith(error, EAFNOSUPPORT, EOPNOTSUPP)) return 'no-family';
       throw error;
     }
   }

@@ -56,7 +56,8 @@ class RuleGuards implements Guards {
   }
 
   /** Newest first: the guards go before the rules that keep them off our own packets. */
-  close(): void {
+  close(keep = false): void {
+    if (keep) return;
     for (const name of [...this.#installed.keys()].reverse()) this.#remove(name);
   }
 

@@ -5,6 +5,7 @@
 //
 // and others with 218 and 219 where they have to serve as guards (net/ruleguards.ts).
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Prefix } from '../bytes/ip.ts';
 import { EBUSY, ENODEV, failedWith, SystemError } from './error.ts';
 import { linkNamed } from './link.ts';
@@ -40,8 +41,14 @@ export class Rules {
     return { ...this.#rule(familyOf(source.address), this.#priority - 1, { type: 'blackhole' }), source };
   }
 
-  sweep(family: Family): void {
-    for (const rule of this.#ours(family)) this.#rtnl.withdraw(deleteRule(rule));
+  /** All but `kept`, without which nothing would be blocked for a moment; true when that is there. */
+  sweep(family: Family, kept: Rule): boolean {
+    let found = false;
+    for (const rule of this.#ours(family)) {
+      if (!found && isDeepStrictEqual(rule, kept)) found = true;
+      else this.#rtnl.withdraw(deleteRule(rule));
+    }
+    return found;
   }
 
   /** A device of our kind goes with its process: a rule for one that exists belongs to a daemon that runs. */

@@ -114,9 +114,9 @@ class SetGuards implements Guards {
     this.#part(local)?.remove('exempt', local);
   }
 
-  close(): void {
+  close(keep = false): void {
     this.#watch.close();
-    for (const part of this.#parts.values()) part.close();
+    if (!keep) for (const part of this.#parts.values()) part.close();
     this.#parts.clear();
     this.#nfnl.close();
   }

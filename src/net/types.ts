@@ -36,7 +36,13 @@ export interface Routes {
   /** A local network that lies inside a remote one: reached as ever, and never suspect. */
   exempt(local: Prefix): void;
   unexempt(local: Prefix): void;
-  close(): void;
+  /** What finds no other route of ours to this network goes nowhere. Outlives a process that is killed. */
+  block(destination: Prefix): void;
+  unblock(destination: Prefix): void;
+  /** Everything is laid that the configuration asks for: what else a predecessor has blocked is free. */
+  settle(): void;
+  /** `keepBlocks` leaves what is blocked and guarded in force, for the next one to take over. */
+  close(keepBlocks?: boolean): void;
 }
 
 export interface Host {

@@ -12,7 +12,7 @@ import type { Event } from '../../src/ike/effects.ts';
 import { EPERM, SystemError } from '../../src/net/error.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import type { TwinLane } from '../esp/twin/lane.ts';
-import { type Host, LINK_MTU, Network, within } from '../security/gateways.ts';
+import { type Host, LINK_MTU, Network, NOTHING, within } from '../security/gateways.ts';
 import { child, offers } from '../support/connections.ts';
 import { MemoryNet, MemoryTun } from '../support/memory.ts';
 import { TwinPipelines } from '../support/pipelines.ts';
@@ -67,6 +67,7 @@ test('of a child that the kernel refuses a rule for, no route is left', () =>
     const routes = {
       ...{ add: note('add'), resize: note('resize'), remove: note('remove'), guard: refused, unguard: note('unguard') },
       ...{ exempt: note('exempt'), unexempt: note('unexempt'), close() {} },
+      ...{ block: note('block'), unblock: note('unblock'), settle() {} },
     };
     const net = new MemoryNet();
     const [ike, nat] = [net.openUdp([made.from], 500), net.openUdp([made.from], 4500)];
@@ -125,7 +126,7 @@ test('children of one name in two connections are taken down by one command, in 
       closeChild: () => [],
     },
   };
-  const outcome = new Desk(gateway as unknown as Gateway).terminate({ child: 'net' }, 0, () => {});
+  const outcome = new Desk(gateway as unknown as Gateway, NOTHING).terminate({ child: 'net' }, 0, () => {});
   for (const [child, conn] of [...children]) {
     children.delete(child);
     const reason = { code: 'requested', text: 'closed' } as const;
@@ -150,7 +151,7 @@ test('after its end, a gateway takes nobody up: his deadlines would keep the pro
 
 test('a connection without children cannot be brought up, and nobody is told that it was', () =>
   within(new Network({ children: [] }), async ({ left: { gateway } }) => {
-    const { ok, reason } = await new Desk(gateway).initiate({ ike: 'gw' }, 0, () => {});
+    const { ok, reason } = await new Desk(gateway, NOTHING).initiate({ ike: 'gw' }, 0, () => {});
     assert.deepEqual([ok, reason.text], [false, 'connection gw has no children to bring up']);
   }));
 

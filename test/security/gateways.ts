@@ -24,7 +24,10 @@ export interface Host {
 
 export const NO_ROUTES: Routes = {
   ...{ add() {}, resize() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} },
+  ...{ block() {}, unblock() {}, settle() {} },
 };
+/** There are no files to read. */
+export const NOTHING = () => ({ connections: [], secrets: [], warnings: [], files: [] });
 /** What the first link takes. */
 export const LINK_MTU = 1500;
 

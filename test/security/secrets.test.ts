@@ -11,7 +11,7 @@ import { encodeMessage } from '../../src/ike/wire/message.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import { child, offers, psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
-import { type Host, Network, within } from './gateways.ts';
+import { type Host, Network, NOTHING, within } from './gateways.ts';
 import { headerOf, initPayloads } from './stranger.ts';
 
 const PSK = psk().secret.reveal();
@@ -111,7 +111,7 @@ for (const { name, suite } of LIVES) {
       const look = () => {
         watch.look(left, right);
         for (const { gateway } of [left, right]) {
-          const desk = new Desk(gateway);
+          const desk = new Desk(gateway, NOTHING);
           told.push(desk.sessions(), desk.connections());
         }
       };

@@ -6,7 +6,7 @@ import type { SocketAddress } from '../../bytes/ip.ts';
 import { closeChildren, moveChildren } from '../children.ts';
 import type { Child, Connection, Millis } from '../connection.ts';
 import type { Answer, Event } from '../effects.ts';
-import type { Reason } from '../reason.ts';
+import { isOurWill, type Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
 import type { ChildState, Numbers } from '../state.ts';
@@ -362,7 +362,7 @@ export class Session implements IkeSa {
     const { state } = this;
     if (state.phase === 'closed') return;
     const { task } = state;
-    if (reason.code !== 'requested') bequeath(this, now);
+    if (!isOurWill(reason)) bequeath(this, now);
     state.phase = 'closed';
     state.reason = reason;
     this.#dismiss();

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parsePrefix, prefixRange } from '../../../src/bytes/ip.ts';
+import { Configuration, type Configured } from '../../../src/daemon/configuration.ts';
 import type { Gone } from '../../../src/daemon/control/channel.ts';
 import { Client } from '../../../src/daemon/control/client.ts';
 import { dialect } from '../../../src/daemon/control/commands.ts';
@@ -16,9 +17,11 @@ import type {
   Gateway,
   Outcome,
   Progress,
+  Reloaded,
   SessionStatus,
   Target,
 } from '../../../src/daemon/status.ts';
+import type { Connection, SharedKey } from '../../../src/ike/connection.ts';
 import type { Reason } from '../../../src/ike/reason.ts';
 import type { Selector } from '../../../src/ike/wire/ts.ts';
 
@@ -113,12 +116,17 @@ export const GW: ConnectionStatus = {
   ],
 };
 
+const DONE: Outcome = { ok: true, reason: { code: 'ok', text: 'done' } };
+const NOT_FOUND: Outcome = { ok: false, reason: { code: 'no-connection', text: 'there is no such thing', by: 'us' } };
+
 type Tell = (line: Progress) => void;
 type Closed = Outcome & { readonly matches: number; readonly terminated: number };
 
 export class FakeGateway implements Gateway {
   readonly asked: unknown[] = [];
+  readonly configuration = new Configuration([], []);
   running: readonly SessionStatus[] = [SESSION];
+  reloading: Reloaded = { ...DONE, added: ['new'], removed: [], changed: ['gw'], same: 1, warnings: [] };
   known: readonly ConnectionStatus[] = [GW];
   initiating: (what: { ike?: string; child?: string }, tell: Tell) => Promise<Outcome> = async () => ({
     ok: true,
@@ -156,6 +164,57 @@ export class FakeGateway implements Gateway {
   rekey(what: Target): number {
     this.asked.push({ rekey: what });
     return this.running.filter((session) => what.ike === undefined || session.conn === what.ike).length;
+  }
+
+  configured(): readonly Configured[] {
+    return this.configuration.entries();
+  }
+
+  loadConnection(conn: Connection): Outcome {
+    this.asked.push({ load: conn.name });
+    this.configuration.load(conn);
+    return DONE;
+  }
+
+  unloadConnection(name: string): Outcome {
+    return this.configuration.unload(name) ? DONE : NOT_FOUND;
+  }
+
+  loadShared(id: string, key: SharedKey): Outcome {
+    this.configuration.loadSecret(id, key);
+    return DONE;
+  }
+
+  unloadShared(id: string): Outcome {
+    return this.configuration.unloadSecret(id) ? DONE : NOT_FOUND;
+  }
+
+  sharedIds(): readonly string[] {
+    return this.configuration.secretIds();
+  }
+
+  clearSecrets(): void {
+    this.configuration.clearSecrets();
+  }
+
+  install(what: { ike?: string; child: string }): Outcome {
+    this.asked.push({ install: what });
+    return DONE;
+  }
+
+  uninstall(what: { ike?: string; child: string }): Outcome {
+    this.asked.push({ uninstall: what });
+    return DONE;
+  }
+
+  async reload(): Promise<Reloaded> {
+    this.asked.push({ reload: true });
+    return this.reloading;
+  }
+
+  manage(name: string, down: boolean): Outcome {
+    this.asked.push({ manage: name, down });
+    return name === 'gw' || name === 'net' ? DONE : NOT_FOUND;
   }
 }
 

@@ -1,0 +1,244 @@
+// All connections of a gateway: how they come, change and go with the configuration and with their management status,
+// and when each is to be attended to. What they ask for is done by the gateway.
+
+import { type Changed, type Difference, difference } from '../config/changes.ts';
+import type { Child, Connection, Millis, SharedKey } from '../ike/connection.ts';
+import type { Effect, Event } from '../ike/effects.ts';
+import type { Endpoint } from '../ike/endpoint.ts';
+import { takesAddress } from '../ike/match.ts';
+import type { Reason } from '../ike/reason.ts';
+import { Timers } from '../ike/timers.ts';
+import type { Admin } from './admin.ts';
+import { Configuration } from './configuration.ts';
+import { type Action, ConnectionLife, SHUT } from './connection.ts';
+import type { Guarded } from './forward.ts';
+import type { Protection } from './protection.ts';
+
+export interface ConnectionsOptions {
+  readonly connections: readonly Connection[];
+  readonly sharedKeys: readonly SharedKey[];
+  readonly admin: Admin;
+  readonly protection: Protection;
+  readonly now: () => Millis;
+  readonly guarded: Guarded;
+  /** Not asked for before `start`. */
+  readonly endpoint: () => Endpoint;
+  readonly run: (effects: readonly Effect[]) => void;
+  readonly initiate: (conn: Connection, children: readonly string[]) => void;
+}
+
+export class Connections {
+  readonly lives = new Map<string, ConnectionLife>();
+  readonly configuration: Configuration;
+  readonly #options: ConnectionsOptions;
+  /** When a connection is tried again, by its number. */
+  readonly #retries = new Timers();
+  readonly #numbers = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+  #nextNumber = 0;
+  #stopping = false;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.configuration = new Configuration(options.connections, options.sharedKeys);
+    for (const conn of options.connections) this.#welcome(conn);
+  }
+
+  /** Protects what is configured, and begins what the configuration starts by itself. */
+  start(): void {
+    for (const { conn } of this.lives.values()) this.#protect(conn);
+    this.#options.guarded('what a predecessor has blocked', () => this.#options.protection.settle());
+    for (const life of this.lives.values()) this.act(life, life.start(this.#options.now()));
+  }
+
+  /** Nothing is begun any more. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** What may be negotiated: all that is configured and not DOWN. */
+  open(): readonly Connection[] {
+    return this.configuration.connections().flatMap((conn) => {
+      const children = this.#managed(conn);
+      if (children.length === conn.children.length) return [conn];
+      return children.length === 0 ? [] : [{ ...conn, children }];
+    });
+  }
+
+  /** Another configuration. Whatever it does not change goes on as if nothing had happened. */
+  configure(change: (configuration: Configuration) => void): Difference {
+    const before = this.configuration.connections();
+    change(this.configuration);
+    const found = difference(before, this.configuration.connections());
+    for (const conn of found.same) this.lives.get(conn.name)?.configure(conn);
+    this.#tellEndpoint();
+    for (const conn of found.removed) this.#dismiss(conn);
+    for (const conn of found.added) {
+      const life = this.#welcome(conn);
+      this.#protect(conn);
+      this.act(life, life.start(this.#options.now()));
+    }
+    for (const changed of found.changed) this.#change(changed);
+    return found;
+  }
+
+  /** Management status of a connection or of one child. Throws when it cannot be kept over a restart. */
+  manage(life: ConnectionLife, child: string | undefined, down: boolean): void {
+    const { conn } = life;
+    const { admin, now } = this.#options;
+    const all = conn.children.map(({ name }) => name);
+    const names = child === undefined ? all : [child];
+    try {
+      admin.set({ conn: conn.name, ...(child === undefined ? {} : { child }) }, down, all);
+    } finally {
+      this.#tellEndpoint();
+      if (down) {
+        this.act(life, life.admin(now(), true, names));
+        this.#end(conn.name, child === undefined ? undefined : names, SHUT);
+      }
+      this.#protect(conn);
+      if (!down) this.act(life, life.admin(now(), false, names));
+    }
+  }
+
+  /** A packet is to begin the children from now on, or no more. */
+  trap(life: ConnectionLife, children: readonly string[], trapped: boolean): void {
+    const now = this.#options.now();
+    this.act(life, trapped ? life.install(now, children) : life.uninstall(now, children));
+  }
+
+  /** A packet has met a trap. */
+  acquire(policy: number): void {
+    const trapped = this.#options.protection.trapped(policy);
+    const life = trapped && this.lives.get(trapped.conn);
+    if (life) this.act(life, life.acquire(this.#options.now(), trapped.child));
+  }
+
+  /** Who was turned away may have meant a connection that is DOWN: then that is the reason. */
+  explained(event: Event): Event {
+    if (event.kind !== 'note' || event.reason.code !== 'no-connection' || !event.reason.peer) return event;
+    const { ip } = event.reason.peer;
+    const open = new Set(this.open().map(({ name }) => name));
+    const meant = this.configuration
+      .connections()
+      .find((conn) => !open.has(conn.name) && takesAddress(conn.remoteAddrs, ip));
+    if (!meant) return event;
+    const reason: Reason = { ...event.reason, ...SHUT, text: `connection ${meant.name}: ${SHUT.text}` };
+    return { ...event, conn: meant.name, reason };
+  }
+
+  // --- what they ask for ---------------------------------------------------------------------------------------------------
+
+  act(life: ConnectionLife, actions: readonly Action[]): void {
+    const number = this.#numbers.get(life.conn.name);
+    if (number !== undefined) this.#retries.set(number, life.deadline());
+    if (this.#stopping) return;
+    for (const action of actions) this.#do(life, action);
+  }
+
+  #do({ conn }: ConnectionLife, action: Action): void {
+    const { endpoint, guarded, initiate, now, protection, run } = this.#options;
+    switch (action.type) {
+      case 'child':
+        return run(endpoint().createChild(now(), action.session, action.child));
+      case 'initiate':
+        return initiate(conn, action.children);
+      case 'trap':
+        return guarded('a trap', () => protection.trap(conn, action.child));
+      case 'untrap':
+        return guarded('a trap', () => protection.untrap(conn.name, action.child));
+    }
+  }
+
+  deadline(): Millis | undefined {
+    return this.#retries.next();
+  }
+
+  tick(now: Millis): void {
+    for (let number = this.#retries.due(now); number !== undefined; number = this.#retries.due(now)) {
+      const life = this.lives.get(this.#names.get(number) ?? '');
+      if (life) this.act(life, life.tick(now));
+    }
+  }
+
+  // --- they come, change and go --------------------------------------------------------------------------------------------
+
+  #tellEndpoint(): void {
+    this.#options.endpoint().configure(this.open(), this.configuration.secrets());
+  }
+
+  #managed({ name, children }: Connection): readonly Child[] {
+    return children.filter((child) => !this.#options.admin.isDown(name, child.name));
+  }
+
+  #welcome(conn: Connection): ConnectionLife {
+    const life = new ConnectionLife(conn, this.#options.now());
+    this.lives.set(conn.name, life);
+    const number = this.#nextNumber++;
+    this.#numbers.set(conn.name, number);
+    this.#names.set(number, conn.name);
+    this.#shut(life);
+    return life;
+  }
+
+  /** What is DOWN stays so. */
+  #shut(life: ConnectionLife): void {
+    const { name, children } = life.conn;
+    const down = children.map((child) => child.name).filter((child) => this.#options.admin.isDown(name, child));
+    if (down.length > 0) life.admin(this.#options.now(), true, down);
+  }
+
+  #dismiss({ name }: Connection): void {
+    this.#end(name, undefined, { code: 'requested', text: 'it is configured no more', by: 'us' });
+    const number = this.#numbers.get(name);
+    if (number !== undefined) {
+      this.#retries.set(number, undefined);
+      this.#names.delete(number);
+    }
+    this.#numbers.delete(name);
+    this.lives.delete(name);
+    this.#options.guarded('the routes of a connection', () => this.#options.protection.withdraw(name));
+  }
+
+  #change({ after, reconnect, added, removed, children }: Changed): void {
+    const life = this.lives.get(after.name);
+    if (!life) return;
+    const { now } = this.#options;
+    if (removed.length > 0) {
+      const names = removed.map(({ name }) => name);
+      this.act(life, life.uninstall(now(), names));
+      this.#end(after.name, names, { code: 'requested', text: 'it is configured no more', by: 'us' });
+    }
+    const remade = children.filter(({ remake }) => remake).map((child) => child.after.name);
+    if (!reconnect) life.remake(remade);
+    life.configure(after);
+    this.#shut(life);
+    this.#protect(after);
+    const changed: Reason = { code: 'reconfigured', text: 'its configuration has changed', by: 'us' };
+    if (reconnect) this.#end(after.name, undefined, changed);
+    else if (remade.length > 0) this.#end(after.name, remade, changed);
+    // What a child is to do by itself has changed: the old is taken back, and the new is done.
+    const turned = children.filter(({ keys }) => keys.includes('startAction')).map((child) => child.after.name);
+    this.act(life, life.uninstall(now(), turned));
+    this.act(life, life.start(now(), [...turned, ...added.map(({ name }) => name)]));
+  }
+
+  /** Closes what stands of a connection, or of some of its children. */
+  #end(conn: string, children: readonly string[] | undefined, reason: Reason): void {
+    const { endpoint, now, run } = this.#options;
+    for (const { state } of endpoint().sessions()) {
+      if (state.conn !== conn) continue;
+      if (children === undefined) {
+        run(endpoint().close(now(), state.id, reason));
+        continue;
+      }
+      const meant = state.children.filter(({ name, stage }) => children.includes(name) && stage !== 'lingering');
+      for (const { id } of meant) run(endpoint().closeChild(now(), id));
+    }
+  }
+
+  #protect(conn: Connection): void {
+    const { guarded, protection } = this.#options;
+    guarded('the routes of a connection', () => protection.protect(conn, this.#managed(conn)));
+  }
+}

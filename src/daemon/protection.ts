@@ -1,0 +1,136 @@
+// What is configured is protected whether its tunnel stands or not: packets to what is behind a peer go to the device,
+// where without an SA they are dropped, and nowhere else. And the traps, which a packet has to meet to begin a tunnel.
+//
+// A whole family (`0.0.0.0/0`) is not blocked: the host would lose its network with the tunnel that is to be made over it.
+
+import { type Ip, isV6 } from '../bytes/ip.ts';
+import type { Child, Connection, SelectorSource } from '../ike/connection.ts';
+import { singleAddress } from '../ike/match.ts';
+import { resolveTs } from '../ike/ts.ts';
+import type { Selector } from '../ike/wire/ts.ts';
+import type { Host, Routes } from '../net/types.ts';
+import { Laid } from './lay.ts';
+import type { Plane } from './plane.ts';
+
+export interface Trapped {
+  readonly conn: string;
+  readonly child: string;
+}
+
+interface Entry {
+  readonly child: Child;
+  readonly outer: readonly Ip[];
+  readonly blocked: Laid;
+  /** The policy of the trap, and its routes. */
+  trap?: { readonly policy: number; readonly laid: Laid };
+}
+
+export interface ProtectionOptions {
+  readonly routes: Routes;
+  readonly host: Host;
+  readonly plane: Pick<Plane, 'trap' | 'untrap'>;
+  /** What the device takes before there is an SA to ask. */
+  readonly mtu: number;
+}
+
+export class Protection {
+  readonly #options: ProtectionOptions;
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #traps = new Map<number, Trapped>();
+  #next = 1;
+
+  constructor(options: ProtectionOptions) {
+    this.#options = options;
+  }
+
+  /** The new is laid before the old goes: nothing slips through between. */
+  protect(conn: Connection, children: readonly Child[]): void {
+    const before = this.#entries.get(conn.name) ?? new Map<string, Entry>();
+    const after = new Map<string, Entry>();
+    this.#entries.set(conn.name, after);
+    const outer = conn.remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
+    for (const child of children) {
+      const blocked = new Laid(this.#options.routes);
+      const entry: Entry = { child, outer, blocked };
+      after.set(child.name, entry);
+      this.#block(entry);
+    }
+    for (const [name, entry] of before) {
+      const trapped = entry.trap !== undefined && after.has(name);
+      this.#release(entry);
+      if (trapped) this.trap(conn, name);
+    }
+  }
+
+  withdraw(name: string): void {
+    for (const entry of this.#entries.get(name)?.values() ?? []) this.#release(entry);
+    this.#entries.delete(name);
+  }
+
+  /** All that is configured is protected: what a predecessor has blocked besides is free. */
+  settle(): void {
+    this.#options.routes.settle();
+  }
+
+  /** From now on a packet for the child is told as an `acquire` with the number of its policy. */
+  trap({ name: conn, localAddrs, remoteAddrs }: Connection, name: string): void {
+    const entry = this.#entries.get(conn)?.get(name);
+    if (!entry || entry.trap) return;
+    const remote = remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? [])[0];
+    const own = localAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
+    const local = remote === undefined ? own[0] : (own.find((ip) => isV6(ip) === isV6(remote)) ?? this.#source(remote));
+    const localTs = resolved(entry.child.localTs, local);
+    const remoteTs = resolved(entry.child.remoteTs, remote);
+    if (localTs.length === 0 || remoteTs.length === 0) return;
+    const { routes, host, plane, mtu } = this.#options;
+    const policy = this.#next++;
+    const laid = new Laid(routes);
+    entry.trap = { policy, laid };
+    this.#traps.set(policy, { conn, child: name });
+    laid.lay(host, { localTs, remoteTs, outer: entry.outer, mtu });
+    plane.trap(policy, 'trap', localTs, remoteTs);
+  }
+
+  untrap(conn: string, child: string): void {
+    const entry = this.#entries.get(conn)?.get(child);
+    if (entry) this.#untrap(entry);
+  }
+
+  trapped(policy: number): Trapped | undefined {
+    return this.#traps.get(policy);
+  }
+
+  #block({ child, outer, blocked }: Entry): void {
+    if (child.mode !== 'tunnel') return;
+    const remoteTs = resolved(child.remoteTs, undefined).filter((selector) => !isWholeFamily(selector));
+    const { host, mtu } = this.#options;
+    blocked.lay(host, { localTs: resolved(child.localTs, undefined), remoteTs, outer, mtu, blocked: true });
+  }
+
+  #release(entry: Entry): void {
+    this.#untrap(entry);
+    entry.blocked.take();
+  }
+
+  #untrap(entry: Entry): void {
+    if (!entry.trap) return;
+    this.#options.plane.untrap(entry.trap.policy);
+    this.#traps.delete(entry.trap.policy);
+    entry.trap.laid.take();
+    delete entry.trap;
+  }
+
+  #source(remote: Ip): Ip | undefined {
+    return this.#options.host.sourceFor(remote);
+  }
+}
+
+/** Without an address, what depends on one is left out. */
+function resolved(sources: readonly SelectorSource[], ip: Ip | undefined): Selector[] {
+  if (ip !== undefined) return resolveTs(sources, ip);
+  return sources.flatMap((source) => (source.kind === 'fixed' ? [source.selector] : []));
+}
+
+function isWholeFamily({ start, end }: Selector): boolean {
+  return start.every((byte) => byte === 0) && end.every((byte) => byte === 0xff);
+}
