@@ -64,6 +64,11 @@ export const DAEMON = {
     describe: `forces fallbacks: a list of ${FALLBACKS.join(',')}`,
     coerce: once('io-without', fallbacks),
   },
+  'keep-blocks': {
+    type: 'boolean',
+    default: false,
+    describe: 'leave what is protected blocked when the daemon ends, for the next one to take over',
+  },
   'log-level': {
     choices: LEVELS,
     default: 'info',
@@ -95,6 +100,7 @@ export interface DaemonArguments {
   readonly tun: string | undefined;
   readonly ioWithout: string | undefined;
   readonly workers: number | undefined;
+  readonly keepBlocks: boolean | undefined;
   readonly logLevel: string | undefined;
   readonly port: number | undefined;
   readonly natPort: number | undefined;
@@ -111,6 +117,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     tun: parsed.tun ?? DEFAULT_TUN,
     ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
     ...(parsed.workers === undefined ? {} : { workers: parsed.workers }),
+    keepBlocks: parsed.keepBlocks ?? false,
     logLevel: parsed.logLevel ?? 'info',
     port,
     natPort,

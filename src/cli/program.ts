@@ -4,13 +4,16 @@ import yargs from 'yargs';
 import { ControlError } from '../daemon/control/client.ts';
 import { DEFAULT_URI } from '../daemon/control/uri.ts';
 import { VERSION } from './about.ts';
+import { admin } from './commands/admin.ts';
 import { check } from './commands/check.ts';
 import { counters } from './commands/counters.ts';
 import { down } from './commands/down.ts';
 import { rekey } from './commands/rekey.ts';
+import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
+import { why } from './commands/why.ts';
 import { DONE, FAILED, type Io, USAGE, UsageError } from './io.ts';
 import { CONTROL, configFiles, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
 
@@ -82,6 +85,28 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       'make new keys: for a child, or for a connection and all of its children',
       (cli) => cli.positional('name', { type: 'string', describe: NAME, demandOption: true }).options(CLIENT),
       (argv) => does(rekey({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'why <name>',
+      'say what went wrong last with a connection or a child, with the evidence and what to change',
+      (cli) => cli.positional('name', { type: 'string', describe: NAME, demandOption: true }).options(CLIENT),
+      (argv) => does(why({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'admin <status> <name>',
+      'set the management status, which restarts keep: down refuses the peer and takes the routes away',
+      (cli) =>
+        cli
+          .positional('status', { choices: ['up', 'down'] as const, demandOption: true })
+          .positional('name', { type: 'string', describe: NAME, demandOption: true })
+          .options(CLIENT),
+      (argv) => does(admin({ ...client(argv), status: argv.status, name: argv.name }, io)),
+    )
+    .command(
+      'reload',
+      'read the configuration files anew; what they do not change goes on undisturbed',
+      (cli) => cli.options(CLIENT),
+      (argv) => does(reload(client(argv), io)),
     )
     .command(
       'check',

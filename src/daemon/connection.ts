@@ -54,6 +54,9 @@ export class ConnectionLife {
   /** Attempts that have ended without an IKE SA, since the last success. */
   #tries = 0;
   #retryAt: Millis | undefined;
+  #failure:
+    | { readonly reason: Reason; readonly child?: string; readonly at: Millis; readonly times: number }
+    | undefined;
   /** When the request was first sent that is being repeated now. */
   #silentSince: Millis | undefined;
 
@@ -200,14 +203,17 @@ export class ConnectionLife {
         this.#sessions.set(event.by, { initiator: true, established: true });
         return [];
       case 'session-closed':
+        this.#note(now, event.reason);
         return this.#closed(now, event.session, event.established, event.reason);
       case 'child-established':
         return this.#childUp(now, event.child, event.id);
       case 'child-rekeyed':
         return this.#childUp(now, event.child, event.by, event.id);
       case 'child-closed':
+        this.#note(now, event.reason, event.child);
         return this.#childDown(now, event.child, event.id, event.reason);
       case 'child-failed':
+        this.#note(now, event.reason, event.child);
         return this.#childFailed(now, event.child, event.reason);
       case 'no-answer':
         this.#silentSince = event.since;
@@ -216,7 +222,9 @@ export class ConnectionLife {
         this.#silentSince = undefined;
         return [];
       case 'note':
-        if (this.#sessions.size === 0 && event.session === 0) this.#enter(now, 'phase1-failed', event.reason);
+        this.#note(now, event.reason);
+        if (this.#sessions.size === 0 && event.session === 0 && !this.#shut())
+          this.#enter(now, 'phase1-failed', event.reason);
         return [];
       case 'peer-moved':
       case 'vendors':
@@ -241,6 +249,8 @@ export class ConnectionLife {
       since: Math.max(0, Math.floor((now - this.#since) / 1000)),
       remote: '',
       children: [...this.#children].map(([name, { state, reason }]) => ({ name, state, reason })),
+      suspicions: [],
+      ...this.#lastFailure(now),
     };
   }
 
@@ -385,6 +395,20 @@ export class ConnectionLife {
       text: `no answer from the peer for ${Math.round((now - this.#silentSince) / 1000)} s`,
       remedy: "check that remote_addrs is the peer's address and that UDP 500 and 4500 pass in both directions",
     };
+  }
+
+  /** `why` tells it, also when the next attempt is under way or has gone well. */
+  #note(now: Millis, reason: Reason, child?: string): void {
+    if (isOurWill(reason) || reason.code === 'ok' || reason.code === 'replaced') return;
+    const same = this.#failure?.reason.code === reason.code && this.#failure.child === child;
+    const times = same && this.#failure ? this.#failure.times + 1 : 1;
+    this.#failure = { reason, at: now, times, ...(child === undefined ? {} : { child }) };
+  }
+
+  #lastFailure(now: Millis): Pick<ConnectionStatus, 'failure'> {
+    if (!this.#failure) return {};
+    const { at, ...rest } = this.#failure;
+    return { failure: { ...rest, ago: Math.max(0, Math.floor((now - at) / 1000)) } };
   }
 
   /** The connection's state follows from those of its children, once there is an IKE SA. */

@@ -21,6 +21,7 @@ import type {
   SessionStatus,
   Target,
 } from './status.ts';
+import { suspicions } from './suspicion.ts';
 import { passing, sessionStatus } from './values.ts';
 
 type Tell = (line: Progress) => void;
@@ -52,7 +53,12 @@ export class Desk implements Gateway {
       const own = sessions.filter(({ state }) => state.conn === life.conn.name);
       const status = life.status(now);
       const remote = own.at(-1)?.state.remote;
-      return { ...status, state: passing(status.state, own), remote: remote ? formatSocketAddress(remote) : '' };
+      return {
+        ...status,
+        state: passing(status.state, own),
+        remote: remote ? formatSocketAddress(remote) : '',
+        suspicions: suspicions(own, this.#gateway.forwarder.plane, now),
+      };
     });
   }
 
@@ -69,6 +75,8 @@ export class Desk implements Gateway {
         const status = life.status(gateway.now());
         const states = status.children.filter((child) => children.includes(child.name));
         if (states.every((child) => child.state === 'connected')) return { ok: true, reason: DONE };
+        const shut = states.find((child) => child.reason.code === 'admin-down');
+        if (shut) return { ok: false, reason: shut.reason };
         const failed = states.find((child) => child.state === 'phase2-failed');
         if (failed) return { ok: false, reason: failed.reason };
         if (status.state === 'phase1-failed') return { ok: false, reason: status.reason };
@@ -116,7 +124,7 @@ export class Desk implements Gateway {
         if (outcome) settle(outcome);
       };
       const already = done();
-      if (already?.ok) return resolve(already);
+      if (already?.ok || already?.reason.code === 'admin-down') return resolve(already);
       watchers.add(watch);
       if (timeout > 0) {
         const seconds = Math.round(timeout / 1000);
@@ -275,10 +283,10 @@ export class Desk implements Gateway {
     return { ok: true, reason: DONE, ...found, same: same.length, warnings };
   }
 
-  manage(name: string, down: boolean): Outcome {
-    const found = this.#named(name);
+  manage({ ike, child }: { ike: string; child?: string }, down: boolean): Outcome {
+    const found = this.#find({ ike, ...(child === undefined ? {} : { child }) });
     if ('code' in found) return { ok: false, reason: found };
-    const { life, child } = found;
+    const { life } = found;
     const status = down ? 'DOWN' : 'UP';
     this.#gateway.log.info({ event: 'admin', conn: life.conn.name, child, status }, `management status ${status}`);
     try {
@@ -289,17 +297,6 @@ export class Desk implements Gateway {
       return { ok: false, reason: { code: 'internal', text, by: 'us', remedy: 'check the state directory' } };
     }
     return { ok: true, reason: DONE };
-  }
-
-  /** A connection, or a child: of the first connection that has one of this name. */
-  #named(name: string): { life: ConnectionLife; child?: string } | Reason {
-    const { lives } = this.#gateway;
-    const life = lives.get(name);
-    if (life) return { life };
-    for (const each of lives.values()) {
-      if (each.conn.children.some((child) => child.name === name)) return { life: each, child: name };
-    }
-    return unknown(`there is no connection or child ${name}`);
   }
 
   #trap(what: { ike?: string; child: string }, trapped: boolean): Outcome {

@@ -38,6 +38,8 @@ export interface DaemonOptions {
   readonly logLevel: string;
   readonly port: number;
   readonly natPort: number;
+  /** What is protected stays blocked when the daemon ends as planned. */
+  readonly keepBlocks: boolean;
   /** Espalier's own. */
   readonly version: string;
 }
@@ -162,7 +164,8 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     const raw = allowed.raw ? rawSockets(log, workers) : undefined;
     if (raw) kept(raw);
     const tun = kept(openTun(options.tun, { mtu: TUN_MTU, workers, uses: nat.uses }));
-    const routes = kept(openRoutes(tun, { mark: MARK, nftables: allowed.nftables, onNews: (news) => tell(log, news) }));
+    const routes = openRoutes(tun, { mark: MARK, nftables: allowed.nftables, onNews: (news) => tell(log, news) });
+    kept({ close: () => routes.close(options.keepBlocks) });
     const pipelines = new Workers({
       uses: tun.uses,
       fds: Array.from({ length: workers }, (_, n) => [

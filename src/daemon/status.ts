@@ -87,6 +87,25 @@ export interface ConnectionStatus {
   /** The peer, where known. */
   readonly remote: string;
   readonly children: readonly { readonly name: string; readonly state: ConnectionState; readonly reason: Reason }[];
+  readonly failure?: Failure;
+  /** What is odd about a tunnel that stands. */
+  readonly suspicions: readonly Suspicion[];
+}
+
+export interface Suspicion {
+  readonly child: string;
+  readonly reason: Reason;
+}
+
+/** What went wrong last, kept when it goes well again. */
+export interface Failure {
+  readonly reason: Reason;
+  /** The child, where it was one's. */
+  readonly child?: string;
+  /** Seconds ago. */
+  readonly ago: number;
+  /** The same, one after the other. */
+  readonly times: number;
 }
 
 /** How an `initiate` or `terminate` ended. */
@@ -165,8 +184,8 @@ export interface Gateway {
   uninstall(what: { ike?: string; child: string }): Outcome;
   /** Reads the files anew: all of it counts, or nothing and the outcome says why. */
   reload(): Promise<Reloaded>;
-  /** Management status of a connection, or of a child. */
-  manage(name: string, down: boolean): Outcome;
+  /** Management status of a connection, or of one child of it. */
+  manage(what: { ike: string; child?: string }, down: boolean): Outcome;
   /** Starts rekeying; the number of SAs that were meant. */
   rekey(what: Target): number;
 }

@@ -40,6 +40,8 @@ export type ReasonCode =
   | 'half-open'
   | 'limit'
   | 'peer-error'
+  | 'no-traffic-back'
+  | 'esp-blocked'
   | 'internal';
 
 export interface Reason {

@@ -93,7 +93,10 @@ class Table implements Routes {
   add(destination: Prefix, source: Ip | undefined, mtu: number): void {
     // Those who share a route follow the newest.
     this.resize(destination, source, mtu);
-    this.#install(`route ${key(destination)}`, [this.#route({ ...this.#through(destination, source), mtu })]);
+    const route = { ...this.#through(destination, source), mtu };
+    // Whatever source and size it has by then: the kernel deletes nothing that differs from what is named.
+    const unmake = deleteRoute(this.#through(destination, undefined));
+    this.#install(`route ${key(destination)}`, [this.#change(addRoute(route), unmake)]);
   }
 
   resize(destination: Prefix, source: Ip | undefined, mtu: number): void {

@@ -18,6 +18,7 @@ test('without options the daemon has the defaults of the contract', async () => 
     control: 'unix:///run/espalier/vici.sock',
     stateDir: '/var/lib/espalier',
     tun: 'esp0',
+    keepBlocks: false,
     logLevel: 'info',
     port: 500,
     natPort: 4500,
@@ -26,7 +27,8 @@ test('without options the daemon has the defaults of the contract', async () => 
 });
 
 test('every option arrives', async () => {
-  const args = '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw';
+  const args =
+    '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
   const parsed = await parse(...args.split(' '), '--log-level', 'debug', '--port', '1500', '--nat-port', '14500');
   assert.deepEqual(parsed, {
     config: ['a.conf', 'b.conf'],
@@ -34,6 +36,7 @@ test('every option arrives', async () => {
     stateDir: '/s',
     tun: 'vpn1',
     ioWithout: 'vnet,raw',
+    keepBlocks: true,
     logLevel: 'debug',
     port: 1500,
     natPort: 14_500,

@@ -12,6 +12,7 @@ const FAILED: ConnectionStatus = {
   since: 12,
   remote: '192.0.2.7',
   children: [{ name: 'lan', state: 'down', reason: REFUSED }],
+  suspicions: [],
 };
 
 test('status shows each connection and child with what is to be known of it', async (t) => {
@@ -72,6 +73,61 @@ test('status while a child is rekeyed shows the SA that is there to stay', async
   assert.match(out, / 7 B in,/);
 });
 
+test('why tells what is wrong now, what is odd about what stands, and what went wrong last', async (t) => {
+  const { uri, gateway } = await stage(t);
+  gateway.known = [{ ...FAILED, failure: { reason: REFUSED, child: 'lan', ago: 12, times: 3 } }];
+  const failed = await espalier(['why', 'branch', '--control', uri]);
+  assert.equal(failed.code, 0);
+  const lines = failed.out.split('\n');
+  assert.deepEqual(lines.slice(0, 3), [
+    'branch is phase1-failed',
+    '',
+    'child lan: the peer accepts none of our proposals [no-proposal]',
+  ]);
+  assert.equal(lines.filter((row) => row.includes('[no-proposal]')).length, 1, 'once is enough');
+  assert.match(failed.out, /where: {2}\S+:\d+:\d+/);
+  assert.match(failed.out, /remedy: /);
+
+  const odd = { code: 'esp-blocked', text: 'packets leave', remedy: 'permit them' } as const;
+  const suspicions = [{ child: 'net', reason: odd }];
+  gateway.known = [{ ...GW, suspicions, failure: { reason: REFUSED, ago: 3600, times: 3 } }];
+  const stands = await espalier(['why', 'gw', '--control', uri]);
+  assert.match(stands.out, /^gw is connected\n\nchild net: packets leave \[esp-blocked\]\n {2}remedy: permit them\n\n/);
+  assert.match(stands.out, /last failure, 1h ago, 3 times: the peer accepts none of our proposals \[no-proposal\]/);
+  const { findings } = JSON.parse((await espalier(['why', 'gw', '--json', '--control', uri])).out);
+  const told = (findings as readonly { when: string; child?: string; reason: { code: string } }[]).map(
+    ({ when, child, reason }) => [when, child, reason.code],
+  );
+  assert.deepEqual(told, [
+    ['now', 'net', 'esp-blocked'],
+    ['last', undefined, 'no-proposal'],
+  ]);
+  gateway.known = [GW];
+  const fine = await espalier(['why', 'net', '--control', uri]);
+  assert.equal(fine.out, 'gw/net is connected\nnothing has gone wrong since the daemon started');
+});
+
+test('admin sets the management status of a connection or of a child', async (t) => {
+  const { uri, gateway } = await stage(t);
+  assert.equal((await espalier(['admin', 'down', 'gw', '--control', uri])).out, 'gw: management status DOWN');
+  assert.equal((await espalier(['admin', 'up', 'net', '--control', uri])).out, 'gw/net: management status UP');
+  assert.deepEqual(gateway.asked, [
+    { manage: { ike: 'gw' }, down: true },
+    { manage: { ike: 'gw', child: 'net' }, down: false },
+  ]);
+  assert.equal((await espalier(['admin', 'off', 'gw', '--control', uri])).code, 2);
+});
+
+test('reload tells what has changed, or every mistake with its place', async (t) => {
+  const { uri, gateway } = await stage(t);
+  const done = await espalier(['reload', '--control', uri]);
+  assert.deepEqual([done.code, done.out], [0, 'added: new\nchanged: gw\n1 connection untouched']);
+  const text = 'a.conf:3:5: unknown option "x"\na.conf:4:5: unknown option "y"';
+  gateway.reloading = { ...gateway.reloading, ok: false, reason: { code: 'configuration', text, by: 'us' } };
+  const wrong = await espalier(['reload', '--control', uri]);
+  assert.deepEqual([wrong.code, wrong.err], [2, `${text}\nnothing has changed: the configuration stays as it was`]);
+});
+
 test('status --json has everything', async (t) => {
   const { uri, gateway } = await stage(t);
   gateway.known = [FAILED];
@@ -86,6 +142,7 @@ test('status --json has everything', async (t) => {
       since: 12,
       remote: '192.0.2.7',
       children: [{ name: 'lan', state: 'down', reason }],
+      suspicions: [],
       sessions: [],
     },
   ]);

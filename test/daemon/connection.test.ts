@@ -17,6 +17,7 @@ class Stage {
   now: Millis = 0;
   session = 0;
   readonly attempts: Millis[] = [];
+  readonly traps: string[] = [];
 
   constructor(conn: Connection = connection()) {
     this.life = new ConnectionLife(conn, 0);
@@ -36,6 +37,7 @@ class Stage {
 
   did(actions: readonly Action[]): void {
     for (const action of actions) {
+      if (action.type === 'trap' || action.type === 'untrap') this.traps.push(`${action.type} ${action.child}`);
       if (action.type !== 'initiate') continue;
       this.attempts.push(this.now);
       this.tell({ kind: 'session-started', session: ++this.session, conn: 'gw', initiator: true });
@@ -255,4 +257,98 @@ test('taking a connection down while it negotiates leaves it down, not failed', 
   stage.fails({ code: 'requested', text: 'closed on request', by: 'us' }, 10);
   assert.equal(stage.state, 'down');
   assert.equal(stage.life.deadline(), undefined);
+});
+
+const TRAP = connection({ children: [child({ startAction: 'trap' })] });
+
+test('a trap is set when the connection is loaded, and one packet begins the child', () => {
+  const stage = new Stage(TRAP);
+  stage.did(stage.life.start(0));
+  assert.deepEqual([stage.state, stage.traps], ['waiting', ['trap net']]);
+  stage.did(stage.life.acquire(0, 'net'));
+  assert.equal(stage.state, 'connecting');
+  stage.did(stage.life.acquire(100, 'net'));
+  assert.equal(stage.attempts.length, 1);
+  stage.comes();
+  stage.did(stage.life.acquire(200, 'net'));
+  assert.deepEqual([stage.state, stage.attempts.length], ['connected', 1]);
+});
+
+test('after a failure a packet tries again, and no clock does', () => {
+  const stage = new Stage(TRAP);
+  stage.did(stage.life.start(0));
+  stage.did(stage.life.acquire(0, 'net'));
+  stage.fails(REFUSED, 20);
+  assert.deepEqual([stage.state, stage.life.deadline()], ['phase1-failed', undefined]);
+  stage.did(stage.life.acquire(1000, 'net'));
+  assert.equal(stage.attempts.length, 2);
+});
+
+test('a child that was asked for by name is tried again by the clock, whatever its trap says', () => {
+  const stage = new Stage(TRAP);
+  stage.did(stage.life.start(0));
+  stage.up();
+  stage.fails(REFUSED, 20);
+  stage.did(stage.life.acquire(30, 'net'));
+  stage.fails(REFUSED, 40);
+  assert.notEqual(stage.life.deadline(), undefined);
+});
+
+test('a trap taken away leaves the child down, and a packet begins nothing', () => {
+  const stage = new Stage(TRAP);
+  stage.did(stage.life.start(0));
+  stage.did(stage.life.uninstall(0, ['net']));
+  assert.deepEqual([stage.state, stage.childState, stage.traps], ['down', 'down', ['trap net', 'untrap net']]);
+  assert.deepEqual(stage.life.acquire(0, 'net'), []);
+});
+
+test('what is DOWN forgets what it wanted, begins nothing, and says so; UP begins as if loaded', () => {
+  const stage = new Stage(connection({ children: [child({ startAction: 'start' })] }));
+  stage.did(stage.life.start(0));
+  stage.comes();
+  stage.did(stage.life.admin(5, true, ['net']));
+  stage.goes({ code: 'admin-down', text: 'its management status is DOWN', by: 'us' });
+  const { state, reason, failure } = stage.life.status(5);
+  assert.deepEqual([state, reason.code, failure], ['down', 'admin-down', undefined]);
+  assert.equal(stage.life.deadline(), undefined);
+  stage.up();
+  assert.equal(stage.attempts.length, 1);
+  // A peer that is refused meanwhile is no failure of ours.
+  stage.tell({ kind: 'note', session: 0, conn: 'gw', reason: { code: 'admin-down', text: 'refused' } });
+  assert.equal(stage.state, 'down');
+  stage.did(stage.life.admin(6, false, ['net']));
+  assert.deepEqual([stage.state, stage.attempts.length], ['connecting', 2]);
+});
+
+test('a child whose configuration has changed is made anew when the old one is gone', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.comes();
+  stage.life.remake(['net']);
+  const reason: Reason = { code: 'requested', text: 'closed by us', by: 'us' };
+  stage.tell({
+    kind: 'child-closed',
+    session: stage.session,
+    conn: 'gw',
+    child: 'net',
+    id: stage.session * 10,
+    reason,
+  });
+  const actions = stage.life.tick(stage.now);
+  assert.deepEqual(actions, [{ type: 'child', session: stage.session, child: 'net' }]);
+});
+
+test('the last failure is kept with its count, and what we did on purpose is none', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.fails(REFUSED, 20);
+  stage.wait();
+  stage.fails(REFUSED, 20);
+  stage.wait();
+  stage.comes();
+  const { state, failure } = stage.life.status(stage.now + 5000);
+  assert.equal(state, 'connected');
+  assert.deepEqual([failure?.reason.code, failure?.times], ['no-proposal', 2]);
+  stage.goes({ code: 'requested', text: 'closed on request', by: 'us' });
+  assert.equal(stage.life.status(stage.now).failure?.reason.code, 'no-proposal');
 });

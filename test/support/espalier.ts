@@ -50,9 +50,8 @@ export class Espalier implements Gateway {
   }
 
   async start(conf = this.#conf): Promise<void> {
-    this.#conf = conf;
-    const config = join(this.folder, 'espalier.conf');
-    writeFileSync(config, conf, { mode: 0o600 });
+    this.rewrite(conf);
+    const { config } = this;
     const { secrets, tun = 'esp0', args = [], env } = this.#options;
     const command = ['daemon', '--config', config, '--control', this.control, '--tun', tun];
     command.push('--state-dir', join(this.folder, 'state'), ...args);
@@ -74,6 +73,16 @@ export class Espalier implements Gateway {
       if (daemon.exitCode === null && daemon.signalCode === null) return undefined;
       return `the daemon ended with ${daemon.exitCode ?? daemon.signalCode}: ${this.#stderr}${this.#text()}`;
     });
+  }
+
+  /** What the file says from now on; the daemon does not know of it yet. */
+  rewrite(conf: string): void {
+    this.#conf = conf;
+    writeFileSync(this.config, conf, { mode: 0o600 });
+  }
+
+  get config(): string {
+    return join(this.folder, 'espalier.conf');
   }
 
   get control(): string {

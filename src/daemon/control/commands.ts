@@ -23,6 +23,8 @@ export function dialect({ gateway, version }: About): Dialect {
     ['terminate', (call) => guarded(call, () => terminate(gateway, call)).then(({ reply }) => reply)],
     ['rekey', (call) => rekey(gateway, call)],
     ['espalier-counters', () => counters(gateway)],
+    ['espalier-admin', (call) => admin(gateway, call)],
+    ['espalier-reload', () => reload(gateway)],
     ['espalier-status', (call) => listConnections(gateway, call)],
     ['espalier-initiate', (call) => guarded(call, () => initiate(gateway, call)).then(explained)],
     ['espalier-terminate', (call) => guarded(call, () => terminate(gateway, call)).then(explained)],
@@ -85,6 +87,31 @@ function counters(gateway: Gateway): Section {
   const { ike, drops, io } = gateway.counted();
   const numbers = (counts: Readonly<Record<string, number>>) => section(...Object.entries(counts));
   return section(['ike', numbers(ike)], ['drops', numbers(drops)], ['io', numbers(io)]);
+}
+
+/** `ike`, perhaps `child`, and `status`: up or down. */
+function admin(gateway: Gateway, call: Call): Section {
+  const { ike, child } = target(call.message);
+  const status = text(call.message, 'status');
+  if (ike === undefined) return refusal('missing configuration name');
+  if (status !== 'up' && status !== 'down') return refusal("'status' is neither up nor down");
+  const outcome = gateway.manage({ ike, ...(child === undefined ? {} : { child }) }, status === 'down');
+  return explained({ reply: outcome.ok ? section(['success', 'yes']) : refusal(outcome.reason.text), outcome });
+}
+
+async function reload(gateway: Gateway): Promise<Section> {
+  const outcome = await gateway.reload();
+  const { ok, reason, added, removed, changed, same, warnings } = outcome;
+  const reply = section(
+    ['success', ok ? 'yes' : 'no'],
+    ['errmsg', ok ? undefined : reason.text],
+    ['added', added],
+    ['removed', removed],
+    ['changed', changed],
+    ['same', same],
+    ['warnings', warnings],
+  );
+  return explained({ reply, outcome });
 }
 
 /** An id of 0 means none, as charon has it. */

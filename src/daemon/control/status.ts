@@ -35,17 +35,30 @@ export interface ChildView {
   readonly reason: ReasonView;
 }
 
+export interface FailureView {
+  readonly reason: ReasonView;
+  readonly child?: string;
+  readonly ago: number;
+  readonly times: number;
+}
+
 export interface ConnectionView extends ChildView {
   /** Seconds in this state. */
   readonly since: number;
   readonly remote: string;
   readonly children: readonly ChildView[];
+  readonly failure?: FailureView;
+  readonly suspicions: readonly { readonly child: string; readonly reason: ReasonView }[];
 }
 
 /** One `espalier-status` event: a section named like the connection. */
 export function connectionSection(status: ConnectionStatus): Section {
   const children = status.children.map(
     (child) => [child.name, section(['state', child.state], ['reason', reasonSection(child.reason)])] as const,
+  );
+  const { failure } = status;
+  const suspicions = status.suspicions.map(
+    ({ child, reason }, i) => [String(i + 1), section(['child', child], ['reason', reasonSection(reason)])] as const,
   );
   return section([
     status.name,
@@ -55,6 +68,17 @@ export function connectionSection(status: ConnectionStatus): Section {
       ['remote', status.remote],
       ['reason', reasonSection(status.reason)],
       ['children', section(...children)],
+      [
+        'failure',
+        failure &&
+          section(
+            ['child', failure.child],
+            ['ago', failure.ago],
+            ['times', failure.times],
+            ['reason', reasonSection(failure.reason)],
+          ),
+      ],
+      ['suspicions', suspicions.length > 0 ? section(...suspicions) : undefined],
     ),
   ]);
 }
@@ -71,7 +95,22 @@ export function readConnections(message: Section): readonly ConnectionView[] {
       state: text(inner, 'state') ?? 'unknown',
       reason: readReason(inner),
     })),
+    ...present('failure', readFailure(subsection(from, 'failure'))),
+    suspicions: sections(from, 'suspicions').map(([, inner]) => ({
+      child: text(inner, 'child') ?? '',
+      reason: readReason(inner),
+    })),
   }));
+}
+
+function readFailure(from: Section | undefined): FailureView | undefined {
+  if (!from) return undefined;
+  return {
+    reason: readReason(from),
+    ...present('child', text(from, 'child')),
+    ago: integer(from, 'ago') ?? 0,
+    times: integer(from, 'times') ?? 1,
+  };
 }
 
 export function reasonSection(reason: Reason): Section {

@@ -114,6 +114,7 @@ export const GW: ConnectionStatus = {
     { name: 'net', state: 'connected', reason: OK },
     { name: 'voice', state: 'down', reason: { code: 'requested', text: 'taken down by command' } },
   ],
+  suspicions: [],
 };
 
 const DONE: Outcome = { ok: true, reason: { code: 'ok', text: 'done' } };
@@ -212,9 +213,9 @@ export class FakeGateway implements Gateway {
     return this.reloading;
   }
 
-  manage(name: string, down: boolean): Outcome {
-    this.asked.push({ manage: name, down });
-    return name === 'gw' || name === 'net' ? DONE : NOT_FOUND;
+  manage(what: { ike: string; child?: string }, down: boolean): Outcome {
+    this.asked.push({ manage: what, down });
+    return what.ike === 'gw' ? DONE : NOT_FOUND;
   }
 }
 
