@@ -58,7 +58,8 @@ const LINES: readonly Line[] = [
   { id: 'E10', about: 'packets from the TUN', also: ['test/esp/packet.test.ts'] },
   { id: 'E11', about: 'moving peers', also: ['test/esp/lives.test.ts'] },
   { id: 'E12', about: 'port 4500' },
-  { id: 'F', about: 'secrets in the log' },
+  { id: 'F', about: 'secrets in the log, permissions, the control socket, scripts' },
+  { id: 'G', about: 'reload, restart and crash', also: ['test/system/clear.test.ts'] },
 ];
 
 const TESTS = sources('test').filter(({ path }) => path.endsWith('.test.ts'));
