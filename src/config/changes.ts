@@ -11,51 +11,58 @@ import type { Child, Connection } from '../ike/connection.ts';
  */
 export type When = 'at-once' | 'next' | 'reestablished' | 'reconnect' | 'remake';
 
-export const CONNECTION_WHEN: Readonly<Record<Exclude<keyof Connection, 'name' | 'children' | 'where'>, When>> = {
-  version: 'reconnect',
-  localAddrs: 'reconnect',
-  remoteAddrs: 'reconnect',
-  remotePort: 'reestablished',
-  localId: 'reestablished',
-  remoteId: 'reestablished',
-  encap: 'reestablished',
-  childless: 'reestablished',
-  unique: 'reestablished',
-  offers: 'next',
-  aggressive: 'next',
-  rekeyTime: 'next',
-  reauthTime: 'next',
-  overTime: 'next',
-  randTime: 'next',
-  deleteRekeyed: 'at-once',
-  dpdOnDemand: 'at-once',
-  dpdDelay: 'at-once',
-  dpdTimeout: 'at-once',
-  fragmentation: 'at-once',
-  fragmentSize: 'at-once',
-  keyingTries: 'at-once',
-  retryInterval: 'at-once',
-  retransmit: 'at-once',
-  natKeepalive: 'at-once',
+/** When, and the options that it is written in, relative to the section of the connection or of the child. */
+type Effect = readonly [When, ...string[]];
+
+export const CONNECTION_EFFECTS: Readonly<Record<Exclude<keyof Connection, 'name' | 'children' | 'where'>, Effect>> = {
+  version: ['reconnect', 'version'],
+  localAddrs: ['reconnect', 'local_addrs'],
+  remoteAddrs: ['reconnect', 'remote_addrs'],
+  remotePort: ['reestablished', 'remote_port'],
+  localId: ['reestablished', 'local.auth', 'local.id'],
+  remoteId: ['reestablished', 'remote.auth', 'remote.id'],
+  encap: ['reestablished', 'encap'],
+  childless: ['reestablished', 'childless'],
+  unique: ['reestablished', 'unique'],
+  offers: ['next', 'proposals'],
+  aggressive: ['next', 'aggressive'],
+  rekeyTime: ['next', 'rekey_time'],
+  reauthTime: ['next', 'reauth_time'],
+  overTime: ['next', 'over_time'],
+  randTime: ['next', 'rand_time'],
+  deleteRekeyed: ['at-once', 'delete_rekeyed'],
+  dpdOnDemand: ['at-once', 'dpd_mode'],
+  dpdDelay: ['at-once', 'dpd_delay'],
+  dpdTimeout: ['at-once', 'dpd_timeout'],
+  fragmentation: ['at-once', 'fragmentation'],
+  fragmentSize: ['at-once', 'fragment_size'],
+  keyingTries: ['at-once', 'keyingtries'],
+  retryInterval: ['at-once', 'retry_interval'],
+  retransmit: ['at-once', 'retransmit'],
+  natKeepalive: ['at-once', 'nat_keepalive'],
 };
 
-export const CHILD_WHEN: Readonly<Record<Exclude<keyof Child, 'name' | 'where'>, When>> = {
-  localTs: 'remake',
-  remoteTs: 'remake',
-  mode: 'remake',
-  protocol: 'remake',
-  shortSha256: 'remake',
-  offers: 'next',
-  tunnelFallback: 'next',
-  lifetime: 'next',
-  replayWindow: 'next',
-  copyDf: 'next',
-  copyEcn: 'next',
-  copyDscp: 'next',
-  mss: 'next',
-  startAction: 'at-once',
-  dpdAction: 'at-once',
-  closeAction: 'at-once',
+export const CHILD_EFFECTS: Readonly<Record<Exclude<keyof Child, 'name' | 'where'>, Effect>> = {
+  localTs: ['remake', 'local_ts'],
+  remoteTs: ['remake', 'remote_ts'],
+  mode: ['remake', 'mode'],
+  // AH in the place of ESP: algorithms of either wait for the next negotiation.
+  protocol: ['remake'],
+  shortSha256: ['remake', 'sha256_96'],
+  offers: ['next', 'esp_proposals', 'ah_proposals'],
+  tunnelFallback: ['next', 'tunnel_fallback'],
+  lifetime: [
+    'next',
+    ...['time', 'bytes', 'packets'].flatMap((of) => ['rekey', 'life', 'rand'].map((x) => `${x}_${of}`)),
+  ],
+  replayWindow: ['next', 'replay_window'],
+  copyDf: ['next', 'copy_df'],
+  copyEcn: ['next', 'copy_ecn'],
+  copyDscp: ['next', 'copy_dscp'],
+  mss: ['next', 'mss'],
+  startAction: ['at-once', 'start_action'],
+  dpdAction: ['at-once', 'dpd_action'],
+  closeAction: ['at-once', 'close_action'],
 };
 
 export interface ChangedChild {
@@ -101,26 +108,28 @@ export function difference(before: readonly Connection[], after: readonly Connec
 
 /** Undefined when nothing has changed but where it is written. */
 export function changes(before: Connection, after: Connection): Changed | undefined {
-  const keys = differing(before, after, CONNECTION_WHEN);
+  const keys = differing(before, after, CONNECTION_EFFECTS);
   const old = new Map(before.children.map((child) => [child.name, child]));
   const kept = new Set(after.children.map(({ name }) => name));
   const added = after.children.filter(({ name }) => !old.has(name));
   const removed = before.children.filter(({ name }) => !kept.has(name));
   const children = after.children.flatMap((child): ChangedChild[] => {
     const known = old.get(child.name);
-    const differ = known ? differing(known, child, CHILD_WHEN) : [];
+    const differ = known ? differing(known, child, CHILD_EFFECTS) : [];
     if (!known || differ.length === 0) return [];
-    return [{ before: known, after: child, keys: differ, remake: differ.some((key) => CHILD_WHEN[key] === 'remake') }];
+    return [
+      { before: known, after: child, keys: differ, remake: differ.some((key) => CHILD_EFFECTS[key][0] === 'remake') },
+    ];
   });
   if (keys.length + added.length + removed.length + children.length === 0) return undefined;
-  const reconnect = keys.some((key) => CONNECTION_WHEN[key] === 'reconnect');
+  const reconnect = keys.some((key) => CONNECTION_EFFECTS[key][0] === 'reconnect');
   return { before, after, keys, reconnect, added, removed, children };
 }
 
 function differing<K extends string>(
   before: Readonly<Record<K, unknown>>,
   after: Readonly<Record<K, unknown>>,
-  table: Readonly<Record<K, When>>,
+  table: Readonly<Record<K, Effect>>,
 ): K[] {
   return (Object.keys(table) as K[]).filter((key) => !isDeepStrictEqual(before[key], after[key]));
 }

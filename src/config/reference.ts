@@ -1,5 +1,6 @@
 // The sample swanctl.conf, made from the table of options.
 
+import { CHILD_EFFECTS, CONNECTION_EFFECTS, type When } from './changes.ts';
 import type { Option } from './options/option.ts';
 import { OPTIONS } from './options.ts';
 import { describe, type Type } from './schema.ts';
@@ -17,6 +18,26 @@ export function sampleSwanctl(): string {
   for (const inner of root) write(inner, 0, lines);
   lines.push('# More files, relative to this one.', 'include conf.d/*.conf', '');
   return lines.join('\n');
+}
+
+const WHEN: readonly (readonly [When, string])[] = [
+  ['at-once', 'at once; what stands goes by it from now on'],
+  ['next', 'with the next negotiation: a renewal of keys, or `espalier rekey`'],
+  ['reestablished', 'when the IKE SA is made anew: by reauthentication, or `espalier down` and `up`'],
+  ['reconnect', 'at once: the connection is ended and made anew'],
+  ['remake', 'at once: the child is ended and made anew, the others are not touched'],
+];
+
+/** The table "what takes effect when" of the README. */
+export function takesEffect(): string {
+  const rows = WHEN.map(([when, text]) => {
+    const named = (effects: Readonly<Record<string, readonly [When, ...string[]]>>) =>
+      Object.values(effects).flatMap(([is, ...options]) => (is === when ? options : []));
+    const options = [...named(CONNECTION_EFFECTS), ...named(CHILD_EFFECTS)];
+    return `| ${[...new Set(options)].map((option) => `\`${option}\``).join(' ')} | ${text} |`;
+  });
+  const secrets = '| `secrets` | with the next authentication: what stands is not touched |';
+  return ['| a change of | takes effect |', '|---|---|', ...rows, secrets].join('\n');
 }
 
 interface Group {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { OPTIONS } from '../../src/config/options.ts';
-import { sampleSwanctl } from '../../src/config/reference.ts';
+import { sampleSwanctl, takesEffect } from '../../src/config/reference.ts';
 import { canonical } from '../../src/config/schema.ts';
 import { loadSwanctl } from '../../src/config/swanctl.ts';
 
@@ -85,4 +85,24 @@ test('the sample file loads with all its settings switched on', () => {
   assert.equal(connections[0]?.children[0]?.startAction, 'start');
   assert.equal(connections[0]?.dpdDelay, 30_000);
   assert.equal(secrets[0]?.owners.length, 1);
+});
+
+test('what takes effect when is published as it is, and leaves no option out', () => {
+  const readme = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+  assert.ok(readme.includes(takesEffect()), 'the table of the README');
+  const told = new Set([...takesEffect().matchAll(/`([^`]+)`/g)].map(([, option]) => option));
+  const place = /^connections\.<conn>\.(children\.<child>\.)?/;
+  const options = OPTIONS.filter(({ status, type }) => status === 'implemented' && type.kind !== 'section')
+    .map(({ path }) => path)
+    .filter((path) => place.test(path))
+    .map((path) =>
+      path
+        .replace(place, '')
+        .replace('<suffix>', '')
+        .replace(/^retransmit\..*/, 'retransmit'),
+    );
+  assert.deepEqual(
+    options.filter((option) => !told.has(option)),
+    [],
+  );
 });

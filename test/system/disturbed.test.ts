@@ -1,0 +1,118 @@
+// What happens to the host and not to the protocol: a link that goes and comes, a process that stands still for longer
+// than its keys live (SECURITY: G).
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Espalier } from '../support/espalier.ts';
+import { lacking, NETWORK } from '../support/needs.ts';
+import { until } from '../support/netns.ts';
+import { A, B, type Sites, sites } from '../support/sites.ts';
+
+const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
+
+function conf(
+  [ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B],
+  conn: string,
+  child: string,
+): string {
+  return `connections {
+  gw {
+    remote_addrs = ${theirs.outside}
+    ${conn}
+    local { auth = psk }
+    remote { auth = psk }
+    children {
+      net {
+        local_ts = ${ours.net}
+        remote_ts = ${theirs.net}
+        start_action = start
+        dpd_action = restart
+        ${child}
+      }
+    }
+  }
+}
+secrets {
+  ike {
+    secret = "a long enough one for a test"
+  }
+}
+`;
+}
+
+async function tunnel(conn: string, child: string, act: (net: Sites, a: Espalier, b: Espalier) => Promise<void>) {
+  const net = await sites();
+  try {
+    const a = await Espalier.start(net.topology, net.gwa, { conf: conf([A, B], conn, child) });
+    const b = await Espalier.start(net.topology, net.gwb, { conf: conf([B, A], conn, child) });
+    await passes(net);
+    await act(net, a, b);
+  } finally {
+    await net.topology.dispose();
+  }
+}
+
+function passes(net: Sites): Promise<true> {
+  const once = async () => ((await net.hosta.ping(B.host, { count: 1, patience: 1 })) ? true : undefined);
+  return until('a ping through the tunnel', once, 30_000);
+}
+
+/** Processor time that it has used, in ticks of 10 ms. */
+function ticks({ pid }: Espalier): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** One child each, and the two are the same. */
+async function agree(a: Espalier, b: Espalier): Promise<void> {
+  await until('the two have one child each, and the same', async () => {
+    const [ours, theirs] = await Promise.all([a.sas(), b.sas()]);
+    const [mine, ...more] = ours.flatMap(({ children }) => children);
+    const [other, ...others] = theirs.flatMap(({ children }) => children);
+    return mine?.spiIn === other?.spiOut && mine?.spiOut === other?.spiIn && more.length + others.length === 0;
+  });
+}
+
+test(
+  '[G] a link that goes and comes costs the tunnel nothing, and a daemon without a route does not run hot',
+  { skip },
+  () =>
+    tunnel('dpd_delay = 1s\n    dpd_timeout = 60s', '', async (net, a) => {
+      const [before] = await a.sas();
+      const used = ticks(a);
+      await net.gwa.ip('link', 'set', 'gwb', 'down');
+      await new Promise((resolve) => setTimeout(resolve, 4000));
+      assert.ok(ticks(a) - used < 200, `${ticks(a) - used} ticks in 4 s`);
+      await net.gwa.ip('link', 'set', 'gwb', 'up');
+      await passes(net);
+      const [after] = await a.sas();
+      assert.equal(after?.spis, before?.spis);
+    }),
+);
+
+test('[G] a peer that is gone with its link is found again when it is back', { skip }, () =>
+  tunnel('dpd_delay = 1s\n    dpd_timeout = 2s\n    retry_interval = 1s', '', async (net, a) => {
+    const [before] = await a.sas();
+    await net.gwa.ip('link', 'set', 'gwb', 'down');
+    await until('it was given up', async () => (await a.sas()).every(({ spis }) => spis !== before?.spis));
+    await net.gwa.ip('link', 'set', 'gwb', 'up');
+    await passes(net);
+  }),
+);
+
+test(
+  '[G] a process that stood still for longer than its keys live goes on with one pair of SAs, and without a storm',
+  { skip },
+  () =>
+    tunnel('rekey_time = 6s\n    over_time = 2s', 'rekey_time = 3s\n        life_time = 4s', async (net, a, b) => {
+      process.kill(a.pid as number, 'SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, 9000));
+      const lines = a.lines.length;
+      process.kill(a.pid as number, 'SIGCONT');
+      await passes(net);
+      await agree(a, b);
+      const begun = a.lines.slice(lines).filter(({ event, initiator }) => event === 'session-started' && initiator);
+      assert.ok(begun.length <= 2, `${begun.length} attempts`);
+    }),
+);
