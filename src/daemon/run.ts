@@ -20,6 +20,7 @@ import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
+import { readable } from './logtext.ts';
 import { selfTest } from './selftest.ts';
 import { MOST_WORKERS } from './thread.ts';
 import { Workers } from './workers.ts';
@@ -51,7 +52,7 @@ const TUN_MTU = 1376;
 const STOP_GRACE = 2000;
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
-  const log = pino({ level: options.logLevel, base: { pid: process.pid } });
+  const log = logger(options.logLevel);
   if (!sound(log)) return 1;
   const config = read(options, log);
   if (!config) return 2;
@@ -100,6 +101,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   opened.close();
   log.info({ event: 'stopped' }, 'stopped');
   return 0;
+}
+
+/** JSON for programs; for a person at a terminal, sentences. */
+function logger(level: string): Logger {
+  const settings = { level, base: { pid: process.pid } };
+  if (!process.stdout.isTTY) return pino(settings);
+  const colour = (process.env.NO_COLOR ?? '') === '';
+  return pino(settings, { write: (line) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`) });
 }
 
 function sound(log: Logger): boolean {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { clean } from '../../src/bytes/printable.ts';
 import { terminal } from '../../src/cli/io.ts';
 import { reasonLines } from '../../src/cli/render/reason.ts';
-import { clean, paint } from '../../src/cli/render/style.ts';
+import { paint } from '../../src/cli/render/style.ts';
 import { fit, table } from '../../src/cli/render/table.ts';
 import { bytes, duration } from '../../src/cli/render/units.ts';
 

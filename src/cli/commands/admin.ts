@@ -1,12 +1,12 @@
 // `espalier admin up|down NAME`: the management status, which is kept over restarts. DOWN ends what stands, refuses the
 // peer, and takes the routes away; UP begins again as if the connection had just been loaded.
 
+import { clean } from '../../bytes/printable.ts';
 import { section, text } from '../../daemon/control/section.ts';
 import { readReason } from '../../daemon/control/status.ts';
 import { connections, PATIENCE, resolve, withClient } from '../ask.ts';
 import { DONE, FAILED, type Io } from '../io.ts';
 import { reasonLines } from '../render/reason.ts';
-import { clean } from '../render/style.ts';
 
 export interface AdminArguments {
   readonly control: string;

@@ -1,11 +1,12 @@
 // `espalier check`: reads the configuration as the daemon would, and says what is wrong with it. Starts nothing.
 
+import { clean } from '../../bytes/printable.ts';
 import { ConfigError, type ConfigWarning, formatWarning } from '../../config/error.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import type { Connection, Offer, Place } from '../../ike/connection.ts';
 import { transformName, weakOf } from '../../ike/transforms.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
-import { clean, paint } from '../render/style.ts';
+import { paint } from '../render/style.ts';
 
 export interface CheckArguments {
   /** In the order given; without `--config` the default files that exist, so possibly none. */

@@ -1,9 +1,10 @@
 // `espalier down NAME`: takes down a connection or one child. What is down already is no failure.
 
+import { clean } from '../../bytes/printable.ts';
 import { command, connections, resolve, withClient } from '../ask.ts';
 import { DONE, FAILED, type Io } from '../io.ts';
 import { reasonLines } from '../render/reason.ts';
-import { clean, paint } from '../render/style.ts';
+import { paint } from '../render/style.ts';
 
 export interface DownArguments {
   readonly control: string;

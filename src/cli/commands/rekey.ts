@@ -1,9 +1,9 @@
 // `espalier rekey NAME`: new keys for one child, or for a connection's IKE SA and all of its children.
 
+import { clean } from '../../bytes/printable.ts';
 import { section, text } from '../../daemon/control/section.ts';
 import { connections, PATIENCE, resolve, withClient } from '../ask.ts';
 import { DONE, FAILED, type Io } from '../io.ts';
-import { clean } from '../render/style.ts';
 
 export interface RekeyArguments {
   readonly control: string;

@@ -1,10 +1,11 @@
 // `espalier reload`: the daemon reads its files anew. What they do not change goes on as if nothing had happened.
 
+import { clean } from '../../bytes/printable.ts';
 import { text, texts } from '../../daemon/control/section.ts';
 import { readReason } from '../../daemon/control/status.ts';
 import { withClient } from '../ask.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
-import { clean, paint } from '../render/style.ts';
+import { paint } from '../render/style.ts';
 
 export interface ReloadArguments {
   readonly control: string;

@@ -1,12 +1,13 @@
 // `espalier status [NAME]`: the state of connections and children, and for one that was named, why it is not up.
 
+import { clean } from '../../bytes/printable.ts';
 import { sections, text, texts } from '../../daemon/control/section.ts';
 import type { ChildView, ConnectionView } from '../../daemon/control/status.ts';
 import type { Section } from '../../daemon/control/vici.ts';
 import { connections, plainSection, resolve, sessions, withClient } from '../ask.ts';
 import { DONE, type Io } from '../io.ts';
 import { reasonLines } from '../render/reason.ts';
-import { clean, paint, stateColour } from '../render/style.ts';
+import { paint, stateColour } from '../render/style.ts';
 import { type Cell, table } from '../render/table.ts';
 import { bytes, duration } from '../render/units.ts';
 

@@ -1,10 +1,11 @@
 // `espalier up NAME`: brings up a connection with all its children, or one child, and shows how it goes.
 
+import { clean } from '../../bytes/printable.ts';
 import type { ReasonView } from '../../daemon/control/status.ts';
 import { type Answer, command, connections, type Named, resolve, withClient } from '../ask.ts';
 import { DONE, FAILED, type Io } from '../io.ts';
 import { reasonLines } from '../render/reason.ts';
-import { clean, paint } from '../render/style.ts';
+import { paint } from '../render/style.ts';
 
 export interface UpArguments {
   readonly control: string;

@@ -1,11 +1,11 @@
 // `espalier version`: this program's version and that of the daemon, which may be older until it is restarted.
 
+import { clean } from '../../bytes/printable.ts';
 import { ControlError } from '../../daemon/control/client.ts';
 import { text } from '../../daemon/control/section.ts';
 import { VERSION } from '../about.ts';
 import { daemonVersion, plainSection, withClient } from '../ask.ts';
 import { DONE, type Io } from '../io.ts';
-import { clean } from '../render/style.ts';
 
 export interface VersionArguments {
   readonly control: string;

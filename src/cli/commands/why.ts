@@ -1,10 +1,10 @@
 // `espalier why NAME`: what went wrong last, with the evidence and what to change; and what is odd about what stands.
 
+import { clean } from '../../bytes/printable.ts';
 import type { ConnectionView, FailureView, ReasonView } from '../../daemon/control/status.ts';
 import { connections, resolve, withClient } from '../ask.ts';
 import { DONE, type Io } from '../io.ts';
 import { reasonLines } from '../render/reason.ts';
-import { clean } from '../render/style.ts';
 import { duration } from '../render/units.ts';
 
 export interface WhyArguments {

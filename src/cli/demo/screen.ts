@@ -1,6 +1,7 @@
 // What the demonstration shows: on a terminal one picture that is drawn again in place, elsewhere lines.
 
-import { type Colour, clean, paint } from '../render/style.ts';
+import { clean } from '../../bytes/printable.ts';
+import { type Colour, paint } from '../render/style.ts';
 
 export interface Out {
   readonly write: (text: string) => void;

@@ -1,7 +1,7 @@
 // A reason for the reader: the sentence, what was wanted and what came, where it is written, what to change.
 
+import { clean } from '../../bytes/printable.ts';
 import type { MissView, ReasonView } from '../../daemon/control/status.ts';
-import { clean } from './style.ts';
 
 export function reasonLines(reason: ReasonView): string[] {
   const rows: (readonly [string, string | undefined])[] = [

@@ -1,6 +1,7 @@
 // Tables that fit the terminal: columns as wide as their content, the widest ones cut with … when the line is too long.
 
-import { type Colour, clean, paint } from './style.ts';
+import { clean } from '../../bytes/printable.ts';
+import { type Colour, paint } from './style.ts';
 
 export interface Cell {
   readonly text: string;
