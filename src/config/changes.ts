@@ -56,6 +56,7 @@ export const CHILD_EFFECTS: Readonly<Record<Exclude<keyof Child, 'name' | 'where
     ...['time', 'bytes', 'packets'].flatMap((of) => ['rekey', 'life', 'rand'].map((x) => `${x}_${of}`)),
   ],
   replayWindow: ['next', 'replay_window'],
+  installRoutes: ['remake', 'install_routes'],
   copyDf: ['next', 'copy_df'],
   copyEcn: ['next', 'copy_ecn'],
   copyDscp: ['next', 'copy_dscp'],

@@ -34,6 +34,7 @@ export function readChild(section: Section, version: Connection['version'], find
     dpdAction: values.choice('dpd_action', ['clear', 'trap', 'restart']) ?? 'clear',
     closeAction: values.choice('close_action', ['none', 'trap', 'start']) ?? 'none',
     replayWindow: values.integer('replay_window') ?? 128,
+    installRoutes: values.yesno('install_routes') ?? true,
     copyDf: values.yesno('copy_df') ?? true,
     copyEcn: values.yesno('copy_ecn') ?? true,
     copyDscp: values.choice('copy_dscp', ['out', 'in', 'yes', 'no']) ?? 'out',

@@ -58,6 +58,7 @@ export class Forwarder {
     const child = { laid: new Laid(this.#io.routes), mtu };
     this.#children.set(sa.id, child);
     this.#count(mtu, 1);
+    if (!sa.installRoutes) return;
     child.laid.lay(this.#io.host, {
       localTs: sa.localTs,
       remoteTs: sa.remoteTs,

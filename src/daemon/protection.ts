@@ -87,7 +87,7 @@ export class Protection {
     const laid = new Laid(routes);
     entry.trap = { policy, laid };
     this.#traps.set(policy, { conn, child: name });
-    laid.lay(host, { localTs, remoteTs, outer: entry.outer, mtu });
+    if (entry.child.installRoutes) laid.lay(host, { localTs, remoteTs, outer: entry.outer, mtu });
     plane.trap(policy, 'trap', localTs, remoteTs);
   }
 
@@ -101,7 +101,7 @@ export class Protection {
   }
 
   #block({ child, outer, blocked }: Entry): void {
-    if (child.mode !== 'tunnel') return;
+    if (child.mode !== 'tunnel' || !child.installRoutes) return;
     const remoteTs = resolved(child.remoteTs, undefined).filter((selector) => !isWholeFamily(selector));
     const { host, mtu } = this.#options;
     blocked.lay(host, { localTs: resolved(child.localTs, undefined), remoteTs, outer, mtu, blocked: true });

@@ -111,6 +111,11 @@ function logger(level: string): Logger {
   return pino(settings, { write: (line) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`) });
 }
 
+/** To whoever started the daemon and does not see its log. */
+function complain(text: string): void {
+  if (!process.stdout.isTTY) process.stderr.write(`${text}\n`);
+}
+
 function sound(log: Logger): boolean {
   try {
     selfTest();
@@ -118,7 +123,7 @@ function sound(log: Logger): boolean {
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     log.fatal({ event: 'start-failed', err: error }, text);
-    process.stderr.write(`${text}\n`);
+    complain(text);
     return false;
   }
 }
@@ -132,7 +137,7 @@ function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | und
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     log.error({ event: 'config-error' }, error.message);
-    process.stderr.write(`${error.message}\n`);
+    complain(error.message);
     return undefined;
   }
 }
@@ -196,7 +201,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     close();
     if (!(error instanceof SystemError)) throw error;
     log.fatal({ event: 'start-failed', syscall: error.syscall, code: error.code }, error.message);
-    process.stderr.write(`${error.message}\n`);
+    complain(error.message);
     return undefined;
   }
 }
@@ -246,7 +251,7 @@ async function listen({ control: uri, version }: DaemonOptions, gateway: Desk, l
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     log.fatal({ event: 'start-failed' }, text);
-    process.stderr.write(`${text}\n`);
+    complain(text);
     return undefined;
   }
 }

@@ -114,6 +114,7 @@ export function installSa(
     localTs: made.localTs,
     remoteTs: made.remoteTs,
     replayWindow: config.replayWindow,
+    installRoutes: config.installRoutes,
     copyDf: config.copyDf,
     copyEcn: config.copyEcn,
     copyDscp: config.copyDscp,

@@ -95,6 +95,8 @@ export interface Child {
   readonly copyEcn: boolean;
   readonly copyDscp: CopyDscp;
   readonly mss: Mss;
+  /** Routes to its networks, and what blocks them without a tunnel; else whoever routes sees to both. */
+  readonly installRoutes: boolean;
   readonly where: ReadonlyMap<string, Place>;
 }
 

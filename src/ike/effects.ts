@@ -44,6 +44,7 @@ export interface ChildSa {
   readonly copyEcn: boolean;
   readonly copyDscp: CopyDscp;
   readonly mss: Mss;
+  readonly installRoutes: boolean;
   /** Soft and hard limits of either direction; 0 for none. Time limits are the session's own deadlines. */
   readonly limits: {
     readonly softBytes: number;

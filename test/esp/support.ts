@@ -64,6 +64,7 @@ export function child(id: number, over: Partial<ChildSa> = {}, suite: Suite = GC
     localTs: [selector('10.1.0.0/16'), selector('fd00:1::/32')],
     remoteTs: [selector('10.2.0.0/16'), selector('fd00:2::/32')],
     replayWindow: 128,
+    installRoutes: true,
     copyDf: true,
     copyEcn: true,
     copyDscp: 'out',

@@ -64,6 +64,7 @@ export function child(over: Partial<Child> = {}): Child {
     dpdAction: 'clear',
     closeAction: 'none',
     replayWindow: 128,
+    installRoutes: true,
     copyDf: true,
     copyEcn: true,
     copyDscp: 'out',

@@ -50,6 +50,7 @@ export function manualSa(id: number, suite: Suite, over: Partial<ChildSa>): Chil
     localTs: [],
     remoteTs: [],
     replayWindow: 128,
+    installRoutes: true,
     copyDf: true,
     copyEcn: true,
     copyDscp: 'out',

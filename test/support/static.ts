@@ -48,6 +48,7 @@ export function staticChild(id: number, of: StaticChild): ChildSa {
     localTs: tunnel ? [network(A.net), network(A.net6)] : host(local),
     remoteTs: tunnel ? [network(B.net), network(B.net6)] : host(remote),
     replayWindow: 128,
+    installRoutes: true,
     copyDf: true,
     copyEcn: true,
     copyDscp: 'out',

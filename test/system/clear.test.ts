@@ -11,7 +11,7 @@ import { A, B, type Sites, sites } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'tcpdump');
 
-function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B], start = 'none'): string {
+function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B], start = 'none', more = ''): string {
   return `connections {
   gw {
     local_addrs = ${ours.outside}
@@ -25,11 +25,13 @@ function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B
         local_ts = ${ours.net}
         remote_ts = ${theirs.net}
         start_action = ${start}
+        ${more}
       }
       net6 {
         local_ts = ${ours.net6}
         remote_ts = ${theirs.net6}
         start_action = ${start}
+        ${more}
       }
     }
   }
@@ -132,6 +134,25 @@ test('[G] with --keep-blocks a planned end blocks what was protected, until the 
     // A configuration without them sets the networks free.
     await a.start('connections {\n}\n');
     await until('free again', async () => !/10\.2\.0\.0/.test(await net.gwa.ip('route', 'show', 'table', '220')));
+  } finally {
+    await net.topology.dispose();
+  }
+});
+
+test('with install_routes = no routing is left to whoever does it, and a route to the device leads into the tunnel', {
+  skip,
+}, async () => {
+  const { net } = await open();
+  try {
+    const own = { conf: conf([A, B], 'start', 'install_routes = no') };
+    const a = await Espalier.start(net.topology, net.gwa, own);
+    await Espalier.start(net.topology, net.gwb, { conf: conf([B, A]) });
+    await until('the tunnel is up', async () => /connected/.test((await a.cli('status', 'gw')).stdout));
+    assert.equal((await net.gwa.run('ip', ['route', 'show', 'table', '220'])).stdout, '');
+    await net.gwa.ip('route', 'add', B.net, 'dev', 'esp0');
+    await until('a ping by that route', () => net.hosta.ping(B.host, { count: 1, patience: 1 }));
+    await net.gwa.ip('route', 'del', B.net, 'dev', 'esp0');
+    assert.equal(await net.hosta.ping(B.host, { count: 1, patience: 1 }), false);
   } finally {
     await net.topology.dispose();
   }

@@ -164,6 +164,13 @@ export const CHILDREN: readonly Option[] = [
     OWN,
   ),
   has(
+    `${CHILD}.install_routes`,
+    yesno,
+    'yes',
+    'Route the networks of the peer to the device, and block them without a tunnel; no leaves both to you, or to BGP.',
+    OWN,
+  ),
+  has(
     `${CHILD}.start_action`,
     choice(
       ['none', 'trap', 'start', 'trap|start'],
