@@ -99,7 +99,8 @@ export function difference(before: readonly Connection[], after: readonly Connec
   const same: Connection[] = [];
   for (const conn of after) {
     const known = old.get(conn.name);
-    const found = known && changes(known, conn);
+    // Most are the very same when one of thousands is loaded.
+    const found = known && known !== conn && changes(known, conn);
     if (!known) added.push(conn);
     else if (found) changed.push(found);
     else same.push(conn);

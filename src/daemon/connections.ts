@@ -70,7 +70,10 @@ export class Connections {
     const before = this.configuration.connections();
     change(this.configuration);
     const found = difference(before, this.configuration.connections());
-    for (const conn of found.same) this.lives.get(conn.name)?.configure(conn);
+    for (const conn of found.same) {
+      const life = this.lives.get(conn.name);
+      if (life && life.conn !== conn) life.configure(conn);
+    }
     this.#tellEndpoint();
     for (const conn of found.removed) this.#dismiss(conn);
     for (const conn of found.added) {
