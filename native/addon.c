@@ -9,7 +9,7 @@
 #include "cipher.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
-enum { API = 3 };
+enum { API = 4, PEER_WORDS = 64 };
 
 static napi_value udpOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -89,6 +89,16 @@ static napi_value netlinkReceive(napi_env env, napi_callback_info info) {
   return integer(env, netlink_receive(fd, given.data, given.length));
 }
 
+static napi_value peerOf(napi_env env, napi_callback_info info) {
+  napi_value argv[ARGUMENTS];
+  int fd;
+  int32_t *who;
+  if (!take(env, info, argv) || !descriptor(env, argv[0], &fd) ||
+      !words(env, argv[1], PEER_WORDS, &who, "who must be an Int32Array of 64 words"))
+    return NULL;
+  return integer(env, peer_of(fd, (uint32_t *)who, PEER_WORDS));
+}
+
 static napi_value close_(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   int fd;
@@ -151,6 +161,7 @@ NAPI_MODULE_INIT() {
     METHOD("netlinkOpen", netlinkOpen),
     METHOD("netlinkSend", netlinkSend),
     METHOD("netlinkReceive", netlinkReceive),
+    METHOD("peerOf", peerOf),
     METHOD("close", close_),
   };
   if (napi_create_int32(env, API, &api) != napi_ok || napi_set_named_property(env, exports, "api", api) != napi_ok ||

@@ -24,6 +24,7 @@
         'mailbox.c',
         'netlink.c',
         'path.c',
+        'peer.c',
         'poll.c',
         'raw.c',
         'rebuild.c',

@@ -6,6 +6,7 @@ import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
 import { MOST_WORKERS } from '../daemon/thread.ts';
 import { VERSION } from './about.ts';
+import { groupId } from './groups.ts';
 import { UsageError } from './io.ts';
 
 export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
@@ -64,6 +65,18 @@ export const DAEMON = {
     describe: `forces fallbacks: a list of ${FALLBACKS.join(',')}`,
     coerce: once('io-without', fallbacks),
   },
+  'control-read': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'group whose members may only look at things through the control socket',
+    coerce: once('control-read', (group) => groupId('control-read', group)),
+  },
+  'control-operate': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'group whose members may bring up and down what is configured, and not configure',
+    coerce: once('control-operate', (group) => groupId('control-operate', group)),
+  },
   'keep-blocks': {
     type: 'boolean',
     default: false,
@@ -100,6 +113,8 @@ export interface DaemonArguments {
   readonly tun: string | undefined;
   readonly ioWithout: string | undefined;
   readonly workers: number | undefined;
+  readonly controlRead: number | undefined;
+  readonly controlOperate: number | undefined;
   readonly keepBlocks: boolean | undefined;
   readonly logLevel: string | undefined;
   readonly port: number | undefined;
@@ -117,6 +132,10 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     tun: parsed.tun ?? DEFAULT_TUN,
     ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
     ...(parsed.workers === undefined ? {} : { workers: parsed.workers }),
+    roles: {
+      ...(parsed.controlRead === undefined ? {} : { read: parsed.controlRead }),
+      ...(parsed.controlOperate === undefined ? {} : { operate: parsed.controlOperate }),
+    },
     keepBlocks: parsed.keepBlocks ?? false,
     logLevel: parsed.logLevel ?? 'info',
     port,

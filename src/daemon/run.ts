@@ -15,9 +15,12 @@ import { openHost, openRoutes } from '../net/route.ts';
 import { openTun } from '../net/tun.ts';
 import { openGroup, openUdp, type UdpGroup } from '../net/udp.ts';
 import { Admin } from './admin.ts';
+import { Audit } from './audit.ts';
 import { dialect } from './control/commands.ts';
+import { Gate } from './control/gate.ts';
 import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { readable } from './logtext.ts';
@@ -39,6 +42,8 @@ export interface DaemonOptions {
   readonly logLevel: string;
   readonly port: number;
   readonly natPort: number;
+  /** Groups whose members may do less on the control socket, by number. */
+  readonly roles: { readonly read?: number; readonly operate?: number };
   /** What is protected stays blocked when the daemon ends as planned. */
   readonly keepBlocks: boolean;
   /** Espalier's own. */
@@ -72,8 +77,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     admin: management(options, log),
   });
   const desk = new Desk(gateway, () => loadConfig(options.config));
+  const audit = new Audit(options.stateDir, (err) => {
+    log.error({ event: 'audit-failed', err }, `the audit log cannot be written: ${err.message}`);
+  });
   opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
-  const control = await listen(options, desk, log);
+  const control = await listen(options, desk, audit, log);
   if (!control) {
     await io.pipelines.close();
     opened.close();
@@ -90,11 +98,20 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     'the gateway runs',
   );
   gateway.start();
+  audit.record({ action: 'start', ok: true, after: fingerprint(desk.configured()) });
   process.on('SIGHUP', () => {
-    desk.reload().catch((err) => log.error({ event: 'bug', bug: true, err }, 'reading the configuration met a bug'));
+    const before = fingerprint(desk.configured());
+    desk.reload().then(
+      ({ ok, reason }) => {
+        const error = ok ? {} : { error: reason.text };
+        audit.record({ action: 'reload', ok, ...error, before, after: fingerprint(desk.configured()) });
+      },
+      (err) => log.error({ event: 'bug', bug: true, err }, 'reading the configuration met a bug'),
+    );
   });
   const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
+  audit.record({ action: 'stop', what: { signal }, ok: true });
   await control.close();
   await gateway.close(STOP_GRACE);
   await gateway.forwarder.plane.close();
@@ -241,11 +258,13 @@ function rawSockets(log: Logger, workers: number) {
   }
 }
 
-async function listen({ control: uri, version }: DaemonOptions, gateway: Desk, log: Logger) {
+async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: Logger) {
+  const { control: uri, version } = options;
   try {
     return await ControlServer.listen({
       uri,
       ...dialect({ gateway, version }),
+      gate: new Gate({ groups: { uid: process.geteuid?.() ?? 0, ...options.roles }, audit, gateway }),
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
     });
   } catch (error) {

@@ -67,6 +67,8 @@ export interface Addon extends CipherAddon, LaneAddon {
   netlinkOpen(protocol: number, groups: number): number;
   netlinkSend(fd: number, bytes: Uint8Array): number;
   netlinkReceive(fd: number, bytes: Uint8Array): number;
+  /** Fills pid, uid, gid and groups of a unix socket's other end. The number of groups, 64 where it cannot be told, or -errno. */
+  peerOf(fd: number, who: Int32Array): number;
   close(fd: number): number;
 }
 
@@ -123,7 +125,7 @@ export interface LaneAddon {
   mailboxTake(index: number, path: Uint8Array, bytes: Uint8Array): number;
 }
 
-const API = 3;
+const API = 4;
 
 let loaded: Addon | undefined;
 

@@ -18,6 +18,7 @@ test('without options the daemon has the defaults of the contract', async () => 
     control: 'unix:///run/espalier/vici.sock',
     stateDir: '/var/lib/espalier',
     tun: 'esp0',
+    roles: {},
     keepBlocks: false,
     logLevel: 'info',
     port: 500,
@@ -29,13 +30,24 @@ test('without options the daemon has the defaults of the contract', async () => 
 test('every option arrives', async () => {
   const args =
     '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
-  const parsed = await parse(...args.split(' '), '--log-level', 'debug', '--port', '1500', '--nat-port', '14500');
+  const groups = ['--control-read', '1234', '--control-operate', 'root'];
+  const parsed = await parse(
+    ...args.split(' '),
+    '--log-level',
+    'debug',
+    '--port',
+    '1500',
+    '--nat-port',
+    '14500',
+    ...groups,
+  );
   assert.deepEqual(parsed, {
     config: ['a.conf', 'b.conf'],
     control: 'unix:///c',
     stateDir: '/s',
     tun: 'vpn1',
     ioWithout: 'vnet,raw',
+    roles: { read: 1234, operate: 0 },
     keepBlocks: true,
     logLevel: 'debug',
     port: 1500,
@@ -54,6 +66,7 @@ test('what the daemon cannot honour ends with exit code 2 before anything is sta
     [['--tun', 'a/b'], /cannot be the name of a device/],
     [['--io-without', 'vnet,tcp'], /"tcp" is none of vnet, uso, udpgso, udpgro, mmsg, raw, nftables/],
     [['--log-level', 'loud'], /loud/],
+    [['--control-read', 'rooot'], /there is no group "rooot"; did you mean "root"\?/],
     [['--port', '0'], /"0" is not a UDP port/],
     [['--port', '65536'], /not a UDP port/],
     [['--nat-port', '4500x'], /not a UDP port/],

@@ -30,6 +30,7 @@ const LINES: readonly Line[] = [
   { id: 'A21', about: 'memory in answers' },
   { id: 'A22', about: 'short ESP', also: ['test/esp/frame.test.ts', 'test/esp/hostile.test.ts'] },
   { id: 'A23', about: 'messages of IKEv1 changed in every way', also: ['test/ike/v1/wire/mutation.test.ts'] },
+  { id: 'A24', about: 'the control socket', also: ['test/daemon/control/server.test.ts'] },
   { id: 'B1', about: 'exchanges before AUTH' },
   { id: 'B2', about: 'AUTH absent, of zeros, reflected' },
   { id: 'B3', about: 'AUTH changed' },

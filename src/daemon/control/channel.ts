@@ -2,6 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { WireError } from '../../bytes/error.ts';
+import type { Peer } from '../../net/peer.ts';
+import type { Gate } from './gate.ts';
 import { decodePacket, encodePacket, type Packet, type Section, Segments } from './vici.ts';
 
 /** One command of one client. */
@@ -31,17 +33,25 @@ export type Gone =
 /** What may wait for a client that does not read. A whole segment fits many times over. */
 export const MAX_QUEUE = 4 * 1024 * 1024;
 
+export interface ChannelOptions {
+  readonly dialect: Dialect;
+  readonly onBug: (command: string, error: unknown) => void;
+  /** Without one everything is allowed, and nothing is recorded. */
+  readonly gate?: Gate | undefined;
+  readonly peer?: Peer | undefined;
+}
+
 export class Channel {
   readonly #socket: Socket;
   readonly #dialect: Dialect;
-  readonly #onBug: (command: string, error: unknown) => void;
+  readonly #options: ChannelOptions;
   readonly #registered = new Set<string>();
   #overflow: number | undefined;
 
-  constructor(socket: Socket, dialect: Dialect, onBug: (command: string, error: unknown) => void) {
+  constructor(socket: Socket, options: ChannelOptions) {
     this.#socket = socket;
-    this.#dialect = dialect;
-    this.#onBug = onBug;
+    this.#dialect = options.dialect;
+    this.#options = options;
   }
 
   /** Serves the client until its socket is closed. Never rejects. */
@@ -116,14 +126,17 @@ export class Channel {
   async #answer(name: string, message: Section): Promise<Uint8Array> {
     const command = this.#dialect.commands.get(name);
     if (!command) return encodePacket({ type: 'unknown-command' });
+    const { gate, peer, onBug } = this.#options;
+    const entry = gate?.enter(peer, name, message);
+    if (entry?.refused !== undefined) return encodePacket({ type: 'response', message: refusal(entry.refused) });
     try {
-      return encodePacket({ type: 'response', message: await command(this.#call(name, message)) });
+      const reply = await command(this.#call(name, message));
+      entry?.done(reply);
+      return encodePacket({ type: 'response', message: reply });
     } catch (error) {
-      this.#onBug(name, error);
-      const reply: Section = new Map([
-        ['success', 'no'],
-        ['errmsg', `internal error in '${name}'`],
-      ]);
+      onBug(name, error);
+      const reply = refusal(`internal error in '${name}'`);
+      entry?.done(reply);
       return encodePacket({ type: 'response', message: reply });
     }
   }
@@ -135,7 +148,7 @@ export class Channel {
         this.write(encodePacket({ type: 'event', name: event, message: content }));
       } catch (error) {
         // An event that cannot be encoded is lost; whoever reports progress through it must not fail for that.
-        this.#onBug(command, error);
+        this.#options.onBug(command, error);
       }
     };
     return {
@@ -162,4 +175,11 @@ export class Channel {
       socket.on('close', settle);
     });
   }
+}
+
+function refusal(why: string): Section {
+  return new Map([
+    ['success', 'no'],
+    ['errmsg', why],
+  ]);
 }

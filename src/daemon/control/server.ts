@@ -4,7 +4,9 @@
 import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { type Peer, peerOf } from '../../net/peer.ts';
 import { Channel, type Dialect, type Gone } from './channel.ts';
+import type { Gate } from './gate.ts';
 import { parseUri } from './uri.ts';
 import { encodePacket, type Section } from './vici.ts';
 
@@ -12,6 +14,8 @@ export interface ControlOptions extends Dialect {
   readonly uri: string;
   /** A client was let go for another reason than its own wish. */
   readonly onDropped?: (gone: Gone) => void;
+  /** Who may do what, and what of it is recorded. */
+  readonly gate?: Gate;
   /** A command threw: our fault. The client is told, the others do not notice. */
   readonly onBug?: (command: string, error: unknown) => void;
 }
@@ -97,13 +101,34 @@ export class ControlServer {
   #accept(socket: Socket): void {
     // `serve` hears of failures through the stream's iterator; one outside of it must not end the process.
     socket.on('error', () => {});
-    const channel = new Channel(socket, this.#options, (command, error) => this.#options.onBug?.(command, error));
+    const { gate } = this.#options;
+    let peer: Peer | undefined;
+    try {
+      peer = gate && whoIs(socket);
+    } catch {
+      // Whoever it is: nobody may do anything unknown.
+      socket.destroy();
+      return;
+    }
+    const channel = new Channel(socket, {
+      dialect: this.#options,
+      onBug: (command, error) => this.#options.onBug?.(command, error),
+      gate,
+      peer,
+    });
     this.#channels.add(channel);
     void channel.serve().then((gone) => {
       this.#channels.delete(channel);
       if (gone.kind !== 'left') this.#options.onDropped?.(gone);
     });
   }
+}
+
+/** Node keeps the descriptor to itself, and has had it in this place since there have been sockets. */
+function whoIs(socket: Socket): Peer | undefined {
+  const handle: unknown = '_handle' in socket ? socket._handle : undefined;
+  const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
+  return typeof fd === 'number' && fd >= 0 ? peerOf(fd) : undefined;
 }
 
 /** A socket file that nobody listens on any more is left by a killed daemon. Nothing else is ever removed. */

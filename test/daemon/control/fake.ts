@@ -9,6 +9,7 @@ import { Configuration, type Configured } from '../../../src/daemon/configuratio
 import type { Gone } from '../../../src/daemon/control/channel.ts';
 import { Client } from '../../../src/daemon/control/client.ts';
 import { dialect } from '../../../src/daemon/control/commands.ts';
+import type { Gate } from '../../../src/daemon/control/gate.ts';
 import { ControlServer } from '../../../src/daemon/control/server.ts';
 import type {
   ChildStatus,
@@ -239,7 +240,7 @@ export function folder(t: TestContext): string {
   return path;
 }
 
-export async function stage(t: TestContext): Promise<Stage> {
+export async function stage(t: TestContext, gate?: (gateway: FakeGateway) => Gate): Promise<Stage> {
   const path = join(folder(t), 'vici.sock');
   const uri = `unix://${path}`;
   const gateway = new FakeGateway();
@@ -248,6 +249,7 @@ export async function stage(t: TestContext): Promise<Stage> {
   const server = await ControlServer.listen({
     uri,
     ...dialect({ gateway, version: '1.2.3' }),
+    ...(gate ? { gate: gate(gateway) } : {}),
     onDropped: (gone) => dropped.push(gone),
     onBug: (command) => bugs.push(command),
   });
