@@ -2,7 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import type { Options } from 'yargs';
+import { canonicalIp, isV6 } from '../bytes/ip.ts';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
+import type { MetricsAddress } from '../daemon/metricsserver.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
 import { MOST_WORKERS } from '../daemon/thread.ts';
 import { VERSION } from './about.ts';
@@ -45,7 +47,12 @@ export const DAEMON = {
     describe: 'for state that survives a restart; there is none yet',
     coerce: once('state-dir'),
   },
-  metrics: { type: 'string', requiresArg: true, hidden: true, coerce: once('metrics', notYet('metrics')) },
+  metrics: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'where Prometheus finds /metrics: ADDR:PORT, or a PORT of the loopback',
+    coerce: once('metrics', metricsAddress),
+  },
   tun: {
     type: 'string',
     requiresArg: true,
@@ -110,6 +117,7 @@ export interface DaemonArguments {
   readonly config?: readonly string[] | undefined;
   readonly control: string | undefined;
   readonly stateDir: string | undefined;
+  readonly metrics: MetricsAddress | undefined;
   readonly tun: string | undefined;
   readonly ioWithout: string | undefined;
   readonly workers: number | undefined;
@@ -137,6 +145,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
       ...(parsed.controlOperate === undefined ? {} : { operate: parsed.controlOperate }),
     },
     keepBlocks: parsed.keepBlocks ?? false,
+    ...(parsed.metrics === undefined ? {} : { metrics: parsed.metrics }),
     logLevel: parsed.logLevel ?? 'info',
     port,
     natPort,
@@ -171,6 +180,20 @@ function notYet(name: string): (value: string) => never {
   return () => {
     throw new UsageError(`--${name} is not yet supported by this version`);
   };
+}
+
+/** A port alone is one of the loopback: metrics tell much about a network. */
+function metricsAddress(text: string): MetricsAddress {
+  const [, host = '127.0.0.1', digits = ''] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  const ip = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+  const address = canonicalIp(ip);
+  const port = digits === '' ? 0 : Number(digits);
+  if (address !== undefined && port >= 1 && port <= 65_535 && host.startsWith('[') === isV6(address)) {
+    return { host: address, port };
+  }
+  throw new UsageError(
+    `--metrics: "${text}" is neither a port nor an address with a port, such as 192.0.2.1:9100 or [::1]:9100`,
+  );
 }
 
 function tunName(name: string): string {

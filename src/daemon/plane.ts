@@ -13,6 +13,7 @@ import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
 import { Path } from '../net/native.ts';
+import { NO_TOTALS, sum, type Totals } from './totals.ts';
 
 export interface SaStats {
   readonly bytesIn: number;
@@ -114,6 +115,8 @@ export class Plane {
   readonly #paths = new Map<Ip, KnownPath>();
   readonly #errors = new PathErrors((event) => this.#event(event, MAIN));
   readonly #free: number[] = [];
+  /** Of SAs that are gone. */
+  #past = NO_TOTALS;
   #next = 0;
 
   constructor(pipelines: Pipelines, now: () => Millis, mtuTo: (remote: Ip) => number) {
@@ -189,6 +192,7 @@ export class Plane {
   remove(id: number): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
+    this.#past = sum(this.#past, this.stats(id) ?? NO_TOTALS);
     this.#entries.delete(id);
     this.#spis.delete(entry.install.spi);
     this.#leave(entry);
@@ -243,6 +247,11 @@ export class Plane {
       lastOut: time(STAT.LAST_OUT),
       drops: this.#drops.of(entry.install.slot),
     };
+  }
+
+  /** Over all SAs since the start. */
+  totals(): Totals {
+    return [...this.#entries.keys()].reduce((all, id) => sum(all, this.stats(id) ?? NO_TOTALS), this.#past);
   }
 
   async close(): Promise<void> {

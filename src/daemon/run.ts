@@ -24,6 +24,8 @@ import { fingerprint } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { readable } from './logtext.ts';
+import { measuring } from './measure.ts';
+import { type MetricsAddress, MetricsServer } from './metricsserver.ts';
 import { selfTest } from './selftest.ts';
 import { MOST_WORKERS } from './thread.ts';
 import { Workers } from './workers.ts';
@@ -39,6 +41,7 @@ export interface DaemonOptions {
   readonly ioWithout?: string;
   /** Threads of the data plane; by default one less than there are cores. */
   readonly workers?: number;
+  readonly metrics?: MetricsAddress;
   readonly logLevel: string;
   readonly port: number;
   readonly natPort: number;
@@ -87,6 +90,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     opened.close();
     return 1;
   }
+  const metrics = await publish(options, () => measuring(gateway, desk, audit, options.version), log);
   log.info(
     {
       event: 'started',
@@ -94,6 +98,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       port: io.ike.port,
       natPort: io.nat.port,
       tun: io.tun.name,
+      ...(metrics ? { metrics: metrics.port } : {}),
     },
     'the gateway runs',
   );
@@ -112,6 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   audit.record({ action: 'stop', what: { signal }, ok: true });
+  metrics?.close();
   await control.close();
   await gateway.close(STOP_GRACE);
   await gateway.forwarder.plane.close();
@@ -271,6 +277,19 @@ async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: 
     const text = error instanceof Error ? error.message : String(error);
     log.fatal({ event: 'start-failed' }, text);
     complain(text);
+    return undefined;
+  }
+}
+
+/** Metrics that nobody can read are no reason not to carry packets. */
+async function publish({ metrics }: DaemonOptions, measure: () => () => string, log: Logger) {
+  if (!metrics) return undefined;
+  const bug = (err: unknown) => log.error({ event: 'bug', bug: true, err }, 'gathering the metrics met a bug');
+  try {
+    return await MetricsServer.listen(metrics, measure(), bug);
+  } catch (err) {
+    const text = err instanceof Error ? err.message : String(err);
+    log.error({ event: 'no-metrics', err }, `there are no metrics: ${text}`);
     return undefined;
   }
 }

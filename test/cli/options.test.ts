@@ -30,7 +30,7 @@ test('without options the daemon has the defaults of the contract', async () => 
 test('every option arrives', async () => {
   const args =
     '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
-  const groups = ['--control-read', '1234', '--control-operate', 'root'];
+  const groups = ['--metrics', '[::1]:9100', '--control-read', '1234', '--control-operate', 'root'];
   const parsed = await parse(
     ...args.split(' '),
     '--log-level',
@@ -49,6 +49,7 @@ test('every option arrives', async () => {
     ioWithout: 'vnet,raw',
     roles: { read: 1234, operate: 0 },
     keepBlocks: true,
+    metrics: { host: '::1', port: 9100 },
     logLevel: 'debug',
     port: 1500,
     natPort: 14_500,
@@ -59,7 +60,9 @@ test('every option arrives', async () => {
 test('what the daemon cannot honour ends with exit code 2 before anything is started', async () => {
   for (const [args, why] of [
     [['--secrets', 'x'], /--secrets is not yet supported/],
-    [['--metrics', '9100'], /--metrics is not yet supported/],
+    [['--metrics', 'gw:9100'], /--metrics: "gw:9100" is neither a port nor an address/],
+    [['--metrics', '::1:9100'], /is neither a port nor an address/],
+    [['--metrics', '0'], /is neither/],
     [['--workers', '0'], /--workers: "0" is not a number of threads \(1 to 64\)/],
     [['--workers', 'many'], /--workers: "many" is not a number of threads/],
     [['--tun', 'a-name-too-long-x'], /cannot be the name of a device/],
@@ -79,4 +82,9 @@ test('what the daemon cannot honour ends with exit code 2 before anything is sta
     assert.equal(code, 2, args.join(' '));
     assert.match(err, why);
   }
+});
+
+test('metrics are of the loopback where only a port is given', async () => {
+  assert.deepEqual((await parse('--metrics', '9100')).metrics, { host: '127.0.0.1', port: 9100 });
+  assert.deepEqual((await parse('--metrics', '0.0.0.0:9100')).metrics, { host: '0.0.0.0', port: 9100 });
 });

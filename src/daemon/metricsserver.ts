@@ -1,0 +1,85 @@
+// GET /metrics for Prometheus, and /healthz for whoever wants to know whether the daemon answers. Nothing else is there,
+// and nothing that is sent is believed.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+
+export interface MetricsAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const MOST_CLIENTS = 64;
+const PATIENCE = 5_000;
+const LONGEST_HEADER = 8 * 1024;
+
+export class MetricsServer {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** `write` makes the text; when it throws, `onBug` is told and the client gets 500. Rejects when it cannot listen. */
+  static listen(address: MetricsAddress, write: () => string, onBug: (error: unknown) => void): Promise<MetricsServer> {
+    const limits = { maxHeaderSize: LONGEST_HEADER, headersTimeout: PATIENCE, requestTimeout: PATIENCE };
+    const server = createServer({ ...limits, keepAliveTimeout: PATIENCE }, (request, response) => {
+      answer(request, response, write, onBug);
+    });
+    server.maxConnections = MOST_CLIENTS;
+    server.on('clientError', (_, socket) => socket.destroy());
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: address.host, port: address.port }, () => {
+        server.off('error', reject);
+        // An accept(2) that fails is that client's loss alone.
+        server.on('error', () => {});
+        server.unref();
+        resolve(new MetricsServer(server));
+      });
+    });
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  write: () => string,
+  onBug: (error: unknown) => void,
+): void {
+  request.resume();
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    return;
+  }
+  switch (request.url?.split('?')[0]) {
+    case '/metrics':
+      return send(response, write, onBug);
+    case '/healthz':
+      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok\n');
+      return;
+    default:
+      response.writeHead(404).end();
+  }
+}
+
+function send(response: ServerResponse, write: () => string, onBug: (error: unknown) => void): void {
+  let text: string;
+  try {
+    text = write();
+  } catch (error) {
+    onBug(error);
+    response.writeHead(500).end();
+    return;
+  }
+  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+}
