@@ -1,13 +1,15 @@
-// npm run bench [-- setup memory crypto]: all of them, or those that are named.
+// npm run bench [-- setup memory crypto thousand]: all of them, or those that are named.
 
 import { benchCrypto } from './crypto.ts';
 import { benchMemory } from './memory.ts';
 import { benchSetup } from './setup.ts';
+import { benchThousand } from './thousand.ts';
 
 const benches = new Map<string, () => Promise<void>>([
   ['setup', () => benchSetup()],
   ['memory', () => benchMemory()],
   ['crypto', () => benchCrypto()],
+  ['thousand', () => benchThousand()],
 ]);
 
 const asked = process.argv.slice(2);
