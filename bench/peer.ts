@@ -125,7 +125,12 @@ class Whole implements Side {
   readonly #gateway: Gateway;
 
   constructor(port: UdpPort, { connections, sharedKeys }: Site) {
-    const host = { sourceFor: () => GATEWAY, addresses: () => [GATEWAY], mtuTo: () => noTun.mtu };
+    const host = {
+      sourceFor: () => GATEWAY,
+      addresses: () => [GATEWAY],
+      linkTo: () => undefined,
+      mtuTo: () => noTun.mtu,
+    };
     const parts = { raw: false, tun: noTun, routes: noRoutes, host, pipelines: new NoPipelines() };
     const io = { ike: openUdp(0), nat: port, ...parts };
     const log = pino({ level: 'info' }, { write: () => {} });

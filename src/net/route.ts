@@ -3,7 +3,7 @@
 import { formatIp, formatPrefix, type Ip, type Prefix, parseIp, prefixRange } from '../bytes/ip.ts';
 import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, failedWith } from './error.ts';
 import { type GuardNews, type Guards, openGuards } from './guards.ts';
-import { dumpAddresses, linkAt, readAddress, readLink } from './link.ts';
+import { dumpAddresses, type Link, linkAt, readAddress, readLink } from './link.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -244,13 +244,13 @@ function key(prefix: Prefix): string {
 export function openHost({ mark = 0 }: { readonly mark?: number } = {}): Host {
   return {
     sourceFor(remote) {
-      const address = parseIp(remote);
-      if (!address) return undefined;
-      return withRtnl((rtnl) => sourceOf(rtnl, address, mark));
+      return towards(remote, (rtnl, address) => sourceOf(rtnl, address, mark));
+    },
+    linkTo(remote) {
+      return towards(remote, (rtnl, address) => linkOf(rtnl, address, mark)?.name);
     },
     mtuTo(remote) {
-      const address = parseIp(remote);
-      return (address && withRtnl((rtnl) => mtuOf(rtnl, address, mark))) ?? ETHERNET;
+      return towards(remote, (rtnl, address) => mtuOf(rtnl, address, mark)) ?? ETHERNET;
     },
     addresses() {
       return withRtnl((rtnl) => rtnl.dump(dumpAddresses()).flatMap((message) => usable(readAddress(message)?.prefix)));
@@ -259,22 +259,28 @@ export function openHost({ mark = 0 }: { readonly mark?: number } = {}): Host {
 }
 
 function sourceOf(rtnl: Rtnl, address: Uint8Array, mark: number): Ip | undefined {
-  try {
-    const source = readRoute(rtnl.query(routeTo(address, mark)))?.source;
-    return source && formatIp(source);
-  } catch (error) {
-    if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, EINVAL, EAFNOSUPPORT, EOPNOTSUPP)) return undefined;
-    throw error;
-  }
+  const source = readRoute(rtnl.query(routeTo(address, mark)))?.source;
+  return source && formatIp(source);
+}
+
+function linkOf(rtnl: Rtnl, address: Uint8Array, mark: number): Link | undefined {
+  const oif = readRoute(rtnl.query(routeTo(address, mark)))?.oif;
+  return oif === undefined ? undefined : readLink(rtnl.query(linkAt(oif)));
 }
 
 function mtuOf(rtnl: Rtnl, address: Uint8Array, mark: number): number | undefined {
+  const link = linkOf(rtnl, address, mark);
+  if (!link) return undefined;
+  const configured = readRoute(rtnl.query(routeTo(address, mark, true)))?.mtu;
+  return link.mtu === undefined || configured === undefined ? (configured ?? link.mtu) : Math.min(link.mtu, configured);
+}
+
+/** What the kernel says of the way to an address; undefined when there is none. */
+function towards<T>(remote: Ip, ask: (rtnl: Rtnl, address: Uint8Array) => T): T | undefined {
+  const address = parseIp(remote);
+  if (!address) return undefined;
   try {
-    const oif = readRoute(rtnl.query(routeTo(address, mark)))?.oif;
-    if (oif === undefined) return undefined;
-    const { mtu } = readLink(rtnl.query(linkAt(oif)));
-    const configured = readRoute(rtnl.query(routeTo(address, mark, true)))?.mtu;
-    return mtu === undefined || configured === undefined ? (configured ?? mtu) : Math.min(mtu, configured);
+    return withRtnl((rtnl) => ask(rtnl, address));
   } catch (error) {
     if (failedWith(error, ENETUNREACH, EHOSTUNREACH, ENOENT, ENODEV, EINVAL, EAFNOSUPPORT, EOPNOTSUPP))
       return undefined;

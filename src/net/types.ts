@@ -50,6 +50,8 @@ export interface Host {
   sourceFor(remote: Ip): Ip | undefined;
   /** Addresses on our interfaces. */
   addresses(): readonly Ip[];
+  /** The name of the first link towards `remote`. */
+  linkTo(remote: Ip): string | undefined;
   /** The largest packet that the first link towards `remote` takes, IP header included. */
   mtuTo(remote: Ip): number;
 }

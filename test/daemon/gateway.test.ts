@@ -12,7 +12,7 @@ import type { Event } from '../../src/ike/effects.ts';
 import { EPERM, SystemError } from '../../src/net/error.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import type { TwinLane } from '../esp/twin/lane.ts';
-import { type Host, LINK_MTU, Network, NOTHING, within } from '../security/gateways.ts';
+import { type Host, hostAt, Network, NOTHING, within } from '../security/gateways.ts';
 import { child, offers } from '../support/connections.ts';
 import { MemoryNet, MemoryTun } from '../support/memory.ts';
 import { TwinPipelines } from '../support/pipelines.ts';
@@ -71,7 +71,7 @@ test('of a child that the kernel refuses a rule for, no route is left', () =>
     };
     const net = new MemoryNet();
     const [ike, nat] = [net.openUdp([made.from], 500), net.openUdp([made.from], 4500)];
-    const host = { sourceFor: () => made.from, addresses: () => [made.from], mtuTo: () => LINK_MTU };
+    const host = hostAt(made.from);
     const now = () => 0;
     const pipelines = new TwinPipelines({ now });
     const io = { ike, nat, raw: false, tun: new MemoryTun(), routes, host, pipelines };

@@ -113,6 +113,8 @@ function run({ op, text, number }: Request): unknown {
       return present(routes).close();
     case 'source':
       return openHost(marked).sourceFor(word('ip'));
+    case 'link':
+      return openHost(marked).linkTo(word('ip'));
     case 'addresses':
       return openHost().addresses();
     default:

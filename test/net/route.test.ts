@@ -287,6 +287,10 @@ test('the host names its addresses and the source towards a peer', OPTIONS, asyn
     assert.equal(await agent.call('source', { ip: '203.0.113.1' }), null);
     assert.equal(await agent.call('source', { ip: '2001:db8:2::1' }), null);
     assert.equal(await agent.call('source', { ip: 'nonsense' }), null);
+    assert.equal(await agent.call('link', { ip: '198.51.100.7' }), 'eth0');
+    assert.equal(await agent.call('link', { ip: '2001:db8:1::7' }), 'eth0');
+    assert.equal(await agent.call('link', { ip: '192.0.2.1' }), 'lo');
+    assert.equal(await agent.call('link', { ip: '203.0.113.1' }), null);
   });
 });
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { type Logger, pino } from 'pino';
 import type { Ip } from '../../src/bytes/ip.ts';
+import type { Io } from '../../src/daemon/forward.ts';
 import { Gateway } from '../../src/daemon/gateway.ts';
 import type { Connection, SharedKey } from '../../src/ike/connection.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
@@ -29,7 +30,12 @@ export const NO_ROUTES: Routes = {
 /** There are no files to read. */
 export const NOTHING = () => ({ connections: [], secrets: [], warnings: [], files: [] });
 /** What the first link takes. */
-export const LINK_MTU = 1500;
+const LINK_MTU = 1500;
+
+/** A host with one address, from which it reaches everybody. */
+export function hostAt(ip: Ip): Io['host'] {
+  return { sourceFor: () => ip, addresses: () => [ip], linkTo: () => 'eth0', mtuTo: () => LINK_MTU };
+}
 
 export class Network {
   readonly net = new MemoryNet();
@@ -71,7 +77,7 @@ export class Network {
         raw,
         tun,
         routes: NO_ROUTES,
-        host: { sourceFor: () => ip, addresses: () => [ip], mtuTo: () => LINK_MTU },
+        host: hostAt(ip),
         pipelines,
       },
       random: seeded(seed),
