@@ -124,13 +124,19 @@ export function prefixRange({ address, length }: Prefix): { start: Uint8Array; e
   return { start, end };
 }
 
-/** The prefix that covers exactly `start` to `end`, if there is one. */
-export function rangePrefix(start: Uint8Array, end: Uint8Array): Prefix | undefined {
+/** The smallest prefix that covers `start` to `end`. */
+export function coveringPrefix(start: Uint8Array, end: Uint8Array): Prefix {
   const bits = start.length * 8;
   let length = 0;
   while (length < bits && bit(start, length) === bit(end, length)) length++;
-  for (let i = length; i < bits; i++) if (bit(start, i) !== 0 || bit(end, i) !== 1) return undefined;
-  return { address: start.slice(), length };
+  return { address: prefixRange({ address: start, length }).start, length };
+}
+
+/** The prefix that covers exactly `start` to `end`, if there is one. */
+export function rangePrefix(start: Uint8Array, end: Uint8Array): Prefix | undefined {
+  const { address, length } = coveringPrefix(start, end);
+  for (let i = length; i < start.length * 8; i++) if (bit(start, i) !== 0 || bit(end, i) !== 1) return undefined;
+  return { address, length };
 }
 
 /** The fewest prefixes that cover exactly `start` to `end`. */

@@ -61,6 +61,9 @@ export const CHILD_EFFECTS: Readonly<Record<Exclude<keyof Child, 'name' | 'where
   copyEcn: ['next', 'copy_ecn'],
   copyDscp: ['next', 'copy_dscp'],
   mss: ['next', 'mss'],
+  // An SA ends with the program that it began with.
+  updown: ['reestablished', 'updown'],
+  hostAccess: ['reestablished', 'hostaccess'],
   startAction: ['at-once', 'start_action'],
   dpdAction: ['at-once', 'dpd_action'],
   closeAction: ['at-once', 'close_action'],

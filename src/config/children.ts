@@ -39,6 +39,8 @@ export function readChild(section: Section, version: Connection['version'], find
     copyEcn: values.yesno('copy_ecn') ?? true,
     copyDscp: values.choice('copy_dscp', ['out', 'in', 'yes', 'no']) ?? 'out',
     mss: values.size('mss', ['auto', 'no']) ?? 'auto',
+    updown: values.command('updown'),
+    hostAccess: values.yesno('hostaccess') ?? false,
     where: new Map([['', section.place], ...places(section)]),
   };
   if (child.replayWindow === 0 && child.offers.some(hasEsn)) {

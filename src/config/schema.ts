@@ -20,6 +20,7 @@ export type Type =
   /** A whole number, or one of a few words. */
   | { readonly kind: 'size'; readonly min: number; readonly max: number; readonly words: readonly string[] }
   | { readonly kind: 'addresses' }
+  | { readonly kind: 'command' }
   | { readonly kind: 'identity' }
   | { readonly kind: 'proposals' }
   | { readonly kind: 'selectors' };
@@ -46,6 +47,7 @@ export const percent: Type = { kind: 'percent' };
 export const duration: Type = { kind: 'duration' };
 export const volume: Type = { kind: 'volume' };
 export const addresses: Type = { kind: 'addresses' };
+export const command: Type = { kind: 'command' };
 export const identity: Type = { kind: 'identity' };
 export const proposals: Type = { kind: 'proposals' };
 export const selectors: Type = { kind: 'selectors' };
@@ -98,6 +100,8 @@ export function describe(type: Type): string {
       return [...type.words, `${type.min} to ${type.max}`].join(' | ');
     case 'addresses':
       return 'addresses, prefixes, ranges or %any, comma separated';
+    case 'command':
+      return 'absolute path of a program, with arguments separated by spaces';
     case 'identity':
       return 'identity: address, domain name, e-mail address, keyid:text, %any';
     case 'proposals':
@@ -222,6 +226,23 @@ function isHostName(word: string): boolean {
   return /^(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(word);
 }
 
+const BLANKS = /[ \t]+/;
+/** What a shell would make something of. Nobody does so here, and it would reach the program as it stands. */
+const FOR_A_SHELL = /["'`\\$&;|<>(){}[\]*?~!#]/;
+
+/** A program and its arguments: it is run as it stands here, by no shell. */
+export function parseCommand(word: string): Parsed<readonly string[]> {
+  const words = word.trim().split(BLANKS);
+  const [path = ''] = words;
+  const special = FOR_A_SHELL.exec(word)?.[0];
+  if (special !== undefined) {
+    return refused(`there is no shell that would understand ${special}; write a script, and its path here`);
+  }
+  if (words.some((one) => /\p{Cc}/u.test(one))) return refused('there is a control character in it');
+  if (!path.startsWith('/')) return refused(`"${path}" is not an absolute path; write /etc/espalier/${path}, say`);
+  return accepted(words);
+}
+
 export function wrongIdentity(text: string): string {
   if (text.includes('*')) return `"${text}" is a pattern, which is not supported yet; write one identity or %any`;
   if (text.includes('='))
@@ -294,6 +315,7 @@ export function canonical(type: Type, value: string): Parsed<string> {
     case 'list':
     case 'secret':
     case 'addresses':
+    case 'command':
     case 'identity':
     case 'proposals':
     case 'selectors':

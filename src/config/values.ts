@@ -10,6 +10,7 @@ import {
   items,
   type Parsed,
   parseChoice,
+  parseCommand,
   parseDecimal,
   parseDuration,
   parseInteger,
@@ -73,6 +74,11 @@ export class Values {
   size<const W extends string>(key: string, words: readonly W[]): number | W | undefined {
     const value = this.#read(key, 'size', parseSize);
     return typeof value === 'number' ? value : words.find((word) => word === value);
+  }
+
+  /** A program and its arguments; none when it is not set. */
+  command(key: string): readonly string[] {
+    return this.text(key) === '' ? [] : (this.#read(key, 'command', parseCommand) ?? []);
   }
 
   /** The items of a list, each through `parse`; of the default when the setting is not there. */

@@ -22,6 +22,7 @@ import { LogRate } from './lograte.ts';
 import type { PlaneEvent } from './plane.ts';
 import { Protection } from './protection.ts';
 import { report } from './report.ts';
+import { Updown } from './updown.ts';
 
 const MARKER = new Uint8Array(4);
 const KEEPALIVE = Uint8Array.of(0xff);
@@ -55,6 +56,7 @@ export class Gateway {
   readonly #io: Io;
   readonly #keys: KeyExchanges;
   readonly #rate = new LogRate();
+  readonly #updown: Updown;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -92,6 +94,12 @@ export class Gateway {
     this.#keys = new KeyExchanges((answer) => {
       guarded('a computed key', () => this.run(this.endpoint.answer(this.now(), answer)));
     });
+    this.#updown = new Updown({
+      ...{ log, host: io.host },
+      session: (id) => this.endpoint.session(id),
+      child: (conn, name) => this.lives.get(conn)?.conn.children.find((child) => child.name === name),
+    });
+    this.watchers.add((event) => guarded('an updown program', () => this.#updown.event(event)));
     io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
     io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
   }
@@ -137,6 +145,7 @@ export class Gateway {
     }
     for (const { state } of this.endpoint.sessions()) this.run(this.endpoint.abandon(this.now(), state.id, reason));
     await this.#keys.close();
+    await this.#updown.close(grace);
     this.#closed = true;
     clearTimeout(this.#timer);
   }

@@ -97,6 +97,10 @@ export interface Child {
   readonly mss: Mss;
   /** Routes to its networks, and what blocks them without a tunnel; else whoever routes sees to both. */
   readonly installRoutes: boolean;
+  /** The program to run when an SA of it comes and goes, and its arguments; empty for none. */
+  readonly updown: readonly string[];
+  /** For that program: packets to and from this host are to be let through, too. */
+  readonly hostAccess: boolean;
   readonly where: ReadonlyMap<string, Place>;
 }
 

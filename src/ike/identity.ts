@@ -189,7 +189,8 @@ function unprintable(text: string): boolean {
   return INVISIBLE.test(text);
 }
 
-function escaped(character: string): string {
+/** One character of somebody else's text, as it does no harm to a terminal or a log. */
+export function escaped(character: string): string {
   if (character === '\\') return '\\\\';
   if (!INVISIBLE.test(character)) return character;
   return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;

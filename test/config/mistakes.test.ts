@@ -145,6 +145,28 @@ test('wrong values are reported where they stand', () => {
   assert.match(inChild('rand_time = 1h'), /^gw\.conf:2:13: rand_time: it has to be less than rekey_time$/);
 });
 
+test('an updown program is named by its absolute path, and no shell is expected to read it', () => {
+  assert.equal(
+    inChild('updown = updown.sh'),
+    'gw.conf:2:10: updown: "updown.sh" is not an absolute path; write /etc/espalier/updown.sh, say',
+  );
+  assert.match(inChild('updown = ipsec _updown'), /^gw\.conf:2:10: updown: "ipsec" is not an absolute path/);
+  for (const [word, sign] of [
+    ['/bin/logger $PLUTO_VERB', '$'],
+    ['/bin/a; /bin/b', ';'],
+    ['/bin/a | /bin/b', '|'],
+    ["/bin/a 'b c'", "'"],
+    ['/bin/a > /tmp/b', '>'],
+    ['/bin/a `id`', '`'],
+    ['/bin/a *', '*'],
+  ] as const) {
+    const text = `there is no shell that would understand ${sign}; write a script, and its path here`;
+    assert.equal(inChild(`updown = ${word}`), `gw.conf:2:10: updown: ${text}`);
+  }
+  assert.equal(inChild('updown = "/bin/a\\nb"'), 'gw.conf:2:10: updown: there is a control character in it');
+  assert.equal(inChild('hostaccess = perhaps'), 'gw.conf:2:14: hostaccess: "perhaps" is neither yes nor no');
+});
+
 test('a wrong algorithm is named with its own column and the nearest keywords', () => {
   const [error] = errors(
     'connections { c {\nproposals = aes256-sha256-modp2048, aes256-sha265-modp2048\nlocal { auth = psk }\nremote { auth = psk }\n} }',
@@ -167,7 +189,6 @@ test('what would change security or traffic is refused by name', () => {
     ['mode = transport_proxy', '8: mode: transport mode for others is not supported yet'],
     ['mode = pass', '8: mode: policies that let traffic pass in the clear are not supported yet'],
     ['mark_in = 42', '1: option "mark_in" is refused: no kernel IPsec is involved'],
-    ['updown = /bin/true', '1: option "updown" is refused: scripts are not supported yet'],
     ['policies = no', '1: option "policies" is refused: not supported yet'],
     ['start_action = trap|start', '16: start_action: both at once is not supported yet; write trap or start'],
   ];

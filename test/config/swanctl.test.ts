@@ -305,6 +305,22 @@ test('addresses may be any, single, prefixes or ranges', () => {
   assert.deepEqual(patterns('2001:db8::/32 , 10.0.0.1-10.0.0.9'), ['2001:db8::/32', '0a000001-0a000009']);
 });
 
+test('an updown program is its path and its arguments', () => {
+  const updown = (text: string) => connection(`children { net { ${text} } }`).children[0];
+  assert.deepEqual(updown('updown = /etc/espalier/up.sh'), {
+    ...updown(''),
+    updown: ['/etc/espalier/up.sh'],
+    where: updown('updown = /etc/espalier/up.sh')?.where,
+  });
+  assert.deepEqual(updown('updown = "/etc/espalier/up.sh  office \\t 1"')?.updown, [
+    '/etc/espalier/up.sh',
+    'office',
+    '1',
+  ]);
+  assert.deepEqual([updown('updown =')?.updown, updown('')?.updown, updown('')?.hostAccess], [[], [], false]);
+  assert.equal(updown('hostaccess = yes')?.hostAccess, true);
+});
+
 test('secrets are text, hexadecimal or base64', () => {
   const secret = (written: string) => {
     const { secrets } = load(`secrets { ike { secret = ${written}\n id = %any } }`);

@@ -26,6 +26,7 @@ const LINES: readonly Line[] = [
   { id: 'A11', about: 'REKEY_SA and Delete' },
   { id: 'A12', about: 'Delete, dead-peer detection and fragments of what is gone' },
   { id: 'A13', about: 'half-made state of IKEv1 that is used again' },
+  { id: 'A19', about: 'a peer’s identity in the environment of a program' },
   { id: 'A20', about: 'fragments' },
   { id: 'A21', about: 'memory in answers' },
   { id: 'A22', about: 'short ESP', also: ['test/esp/frame.test.ts', 'test/esp/hostile.test.ts'] },

@@ -69,6 +69,8 @@ export function child(over: Partial<Child> = {}): Child {
     copyEcn: true,
     copyDscp: 'out',
     mss: 'auto',
+    updown: [],
+    hostAccess: false,
     where: new Map([['esp_proposals', { ...PLACE, line: 20 }]]),
     ...over,
   };

@@ -22,6 +22,7 @@ const NEEDS = {
   'ike-scan': () => command('ike-scan', 'ike-scan'),
   charon: () => file('/usr/lib/ipsec/charon', 'strongswan-charon'),
   libipsec: () => file(`${PLUGINS}kernel-libipsec.so`, 'libcharon-extra-plugins'),
+  updown: () => file(`${PLUGINS}updown.so`, 'libcharon-extra-plugins'),
   chapoly: () => file(`${PLUGINS}chapoly.so`, 'libstrongswan-extra-plugins'),
   openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
   scapy: () => file(`${PYTHON}scapy`, 'python3-scapy'),

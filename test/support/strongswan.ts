@@ -10,7 +10,7 @@ import type { Done, Space, Topology } from './netns.ts';
 import type { Sa } from './sas.ts';
 
 const CHARON = '/usr/lib/ipsec/charon';
-const PLUGINS =
+export const PLUGINS =
   'aes sha2 sha1 md5 random nonce openssl gmp curve25519 chapoly hmac kdf gcm ccm cmac xcbc pem x509 pubkey ' +
   'kernel-libipsec kernel-netlink socket-default vici';
 

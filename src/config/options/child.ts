@@ -2,6 +2,7 @@
 
 import {
   choice,
+  command,
   count,
   duration,
   integer,
@@ -73,8 +74,15 @@ export const CHILDREN: readonly Option[] = [
   has(`${CHILD}.rand_packets`, count, '', 'Renew earlier by a random part of this.', {
     computed: 'life_packets - rekey_packets, at most half of rekey_packets',
   }),
-  refuses(`${CHILD}.updown`, text, '', 'Script to run when the child comes and goes.', `scripts are ${NOT_YET}`),
-  ignores(`${CHILD}.hostaccess`, yesno, 'no', 'A variable for the updown script.', `scripts are ${NOT_YET}`),
+  has(
+    `${CHILD}.updown`,
+    command,
+    '',
+    'Program to run when the child comes and when it goes, not when it is rekeyed: once for each pair of selectors, with ' +
+      'PLUTO_VERB and the other variables of strongSwan, without a shell, for 10 s at most. Its failure ends nothing.',
+    { example: '/etc/espalier/updown.sh' },
+  ),
+  has(`${CHILD}.hostaccess`, yesno, 'no', 'Tell the updown program to let this host through, too: PLUTO_HOST_ACCESS.'),
   has(
     `${CHILD}.mode`,
     choice(['tunnel', 'transport', 'transport_proxy', 'beet', 'iptfs', 'pass', 'drop']),
