@@ -54,7 +54,7 @@ const CONNECTION: readonly Option[] = [
     `${CONN}.remote_addrs`,
     addresses,
     '%any',
-    "The peer's addresses. The first single one is called when we begin.",
+    "The peer's addresses. When we begin, the first single one that has a route is called.",
     {
       example: '198.51.100.1',
     },

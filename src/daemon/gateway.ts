@@ -3,12 +3,11 @@
 
 import type { Logger } from 'pino';
 import type { SocketAddress } from '../bytes/ip.ts';
-import { formatSocketAddress, isV6 } from '../bytes/ip.ts';
+import { formatSocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
-import type { AddressPattern, Connection, Millis, SharedKey } from '../ike/connection.ts';
+import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
-import { singleAddress } from '../ike/match.ts';
 import type { Reason } from '../ike/reason.ts';
 import { transformsOf } from '../ike/select.ts';
 import { transformName, weakOf } from '../ike/transforms.ts';
@@ -19,6 +18,7 @@ import { Connections } from './connections.ts';
 import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
+import { choosePath } from './path.ts';
 import type { PlaneEvent } from './plane.ts';
 import { Protection } from './protection.ts';
 import { report } from './report.ts';
@@ -290,34 +290,12 @@ export class Gateway {
   }
 
   #initiate(conn: Connection, children: readonly string[]): void {
-    const path = this.#path(conn);
+    const path = choosePath(conn, this.#io.host);
     if ('code' in path) {
       this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
       return;
     }
     this.run(this.endpoint.initiate(this.now(), conn, path.local, path.remote, children).effects);
-  }
-
-  #path(conn: Connection): { readonly local: string; readonly remote: string } | Reason {
-    const remote = oneAddress(conn.remoteAddrs);
-    if (remote === undefined) {
-      const where = conn.where.get('remote_addrs') ?? conn.where.get('');
-      return {
-        code: 'no-connection',
-        text: 'remote_addrs names no single address: only the peer can begin',
-        by: 'us',
-        ...(where ? { where } : {}),
-        remedy: "set remote_addrs to the peer's address, or let the peer initiate",
-      };
-    }
-    const local = oneAddress(conn.localAddrs, isV6(remote)) ?? this.#io.host.sourceFor(remote);
-    if (local !== undefined) return { local, remote };
-    return {
-      code: 'no-answer',
-      text: `there is no route to ${remote}`,
-      by: 'us',
-      remedy: `check the route to ${remote}`,
-    };
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------------
@@ -349,10 +327,4 @@ function byStranger(event: Event): boolean {
 
 function kindOf(event: Event): string {
   return 'reason' in event ? `${event.kind} ${event.reason.code}` : event.kind;
-}
-
-/** The first of the patterns that is a single address, of one family or of either. */
-function oneAddress(patterns: readonly AddressPattern[], v6?: boolean): string | undefined {
-  const single = patterns.map(singleAddress).filter((ip) => ip !== undefined);
-  return single.find((ip) => v6 === undefined || v6 === isV6(ip));
 }
