@@ -9,7 +9,7 @@ import { singleAddress } from '../ike/match.ts';
 import { readChild, readOffers } from './children.ts';
 import type { Findings } from './error.ts';
 import { checkModes } from './modes.ts';
-import { accepted, type Parsed, parseAddress, refused, wrongIdentity } from './schema.ts';
+import { accepted, type Parsed, parseAddress, parseOwnAddress, refused, wrongIdentity } from './schema.ts';
 import type { Section } from './settings.ts';
 import { places, Values } from './values.ts';
 
@@ -68,7 +68,7 @@ function warnOfAggressive(values: Values, version: Connection['version'], findin
 }
 
 function readAddresses(values: Values, key: 'local_addrs' | 'remote_addrs'): readonly AddressPattern[] {
-  const patterns = values.each(key, parseAddress);
+  const patterns = values.each(key, key === 'local_addrs' ? parseOwnAddress : parseAddress);
   return patterns.length > 0 ? patterns : [{ kind: 'any' }];
 }
 
@@ -139,7 +139,7 @@ function warnIfUncallable(
   remoteAddrs: readonly AddressPattern[],
   findings: Findings,
 ): void {
-  if (remoteAddrs.some((pattern) => singleAddress(pattern) !== undefined)) return;
+  if (remoteAddrs.some((pattern) => pattern.kind === 'name' || singleAddress(pattern) !== undefined)) return;
   const child = children.find(({ startAction }) => startAction !== 'none');
   const place = child?.where.get('start_action');
   if (!child || !place) return;

@@ -36,7 +36,8 @@ function checkHosts(
 }
 
 function meets(source: SelectorSource, pattern: AddressPattern): boolean {
-  if (source.kind === 'dynamic' || pattern.kind === 'any') return true;
+  // What a name stands for is found out later.
+  if (source.kind === 'dynamic' || pattern.kind === 'any' || pattern.kind === 'name') return true;
   const range = pattern.kind === 'prefix' ? prefixRange(pattern.prefix) : pattern;
   const every = { protocol: 0, startPort: 0, endPort: 0xffff, start: range.start, end: range.end };
   return intersect(source.selector, every) !== undefined;

@@ -24,6 +24,7 @@ import {
   identity,
   integer,
   list,
+  peers,
   percent,
   proposals,
   secret,
@@ -52,9 +53,10 @@ const CONNECTION: readonly Option[] = [
   ),
   has(
     `${CONN}.remote_addrs`,
-    addresses,
+    peers,
     '%any',
-    "The peer's addresses. When we begin, the first single one that has a route is called.",
+    "The peer's addresses. When we begin, the first single one that has a route is called. A host name is looked up then, " +
+      'and every minute; while that fails, its last known address counts.',
     {
       example: '198.51.100.1',
     },

@@ -20,6 +20,8 @@ export type Type =
   /** A whole number, or one of a few words. */
   | { readonly kind: 'size'; readonly min: number; readonly max: number; readonly words: readonly string[] }
   | { readonly kind: 'addresses' }
+  /** Addresses, or names that have some. */
+  | { readonly kind: 'peers' }
   | { readonly kind: 'command' }
   | { readonly kind: 'identity' }
   | { readonly kind: 'proposals' }
@@ -47,6 +49,7 @@ export const percent: Type = { kind: 'percent' };
 export const duration: Type = { kind: 'duration' };
 export const volume: Type = { kind: 'volume' };
 export const addresses: Type = { kind: 'addresses' };
+export const peers: Type = { kind: 'peers' };
 export const command: Type = { kind: 'command' };
 export const identity: Type = { kind: 'identity' };
 export const proposals: Type = { kind: 'proposals' };
@@ -100,6 +103,8 @@ export function describe(type: Type): string {
       return [...type.words, `${type.min} to ${type.max}`].join(' | ');
     case 'addresses':
       return 'addresses, prefixes, ranges or %any, comma separated';
+    case 'peers':
+      return 'addresses, host names, prefixes, ranges or %any, comma separated';
     case 'command':
       return 'absolute path of a program, with arguments separated by spaces';
     case 'identity':
@@ -218,12 +223,35 @@ export function parseAddress(word: string): Parsed<AddressPattern> {
     if (compare(start, end) <= 0) return accepted({ kind: 'range', start, end });
     return refused(`the range "${word}" ends before it begins`);
   }
-  if (isHostName(word)) return refused(`"${word}" is a host name, which is not supported yet; write the address`);
-  return refused(`"${word}" is no address, prefix or range`);
+  return parseHostName(word) ?? refused(`"${word}" is no address, prefix or range`);
 }
 
-function isHostName(word: string): boolean {
-  return /^(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(word);
+/** One of our own: what our sockets are to send from is known when it is written. */
+export function parseOwnAddress(word: string): Parsed<AddressPattern> {
+  const parsed = parseAddress(word);
+  if (!parsed.ok || parsed.value.kind !== 'name') return parsed;
+  return refused(`"${word}" is a host name, and only the peer may be given by one; write the address`);
+}
+
+/** RFC 1123 §2.1: labels of up to 63 letters, digits and hyphens; the underscore is not a host's, and yet in use. */
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const LONGEST_NAME = 253;
+
+/** Undefined when it was not meant to be one. What has no letter is an address with a mistake in it. */
+function parseHostName(word: string): Parsed<AddressPattern> | undefined {
+  const name = word.toLowerCase();
+  if (/^any[46]?$/.test(name)) return refused(`"${word}" is no address, prefix or range`, [`%${name}`]);
+  const labels = name.replace(/\.$/, '').split('.');
+  const foreign = /[^\p{L}\p{N}._-]/u.test(name) || !/\p{L}/u.test(name);
+  if (foreign || /^\d+$/.test(labels.at(-1) ?? '') || /^\d+\.\d+\.\d+\./.test(name)) return undefined;
+  if (/[^\x20-\x7e]/.test(name)) return refused(`"${word}" is no host name: write it in ASCII, as xn--…`);
+  if (name.length > LONGEST_NAME) return refused(`the host name has more than ${LONGEST_NAME} characters`);
+  const wrong = labels.find((label) => !LABEL.test(label));
+  if (wrong === undefined) return accepted({ kind: 'name', name });
+  if (wrong === '') return refused(`"${word}" is no host name: there is nothing between two dots`);
+  return refused(
+    `"${word}" is no host name: "${wrong}" ${wrong.length > 63 ? 'has more than 63 characters' : 'begins or ends with a hyphen'}`,
+  );
 }
 
 const BLANKS = /[ \t]+/;
@@ -315,6 +343,7 @@ export function canonical(type: Type, value: string): Parsed<string> {
     case 'list':
     case 'secret':
     case 'addresses':
+    case 'peers':
     case 'command':
     case 'identity':
     case 'proposals':

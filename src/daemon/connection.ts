@@ -172,7 +172,7 @@ export class ConnectionLife {
     this.#tries = 0;
     // A new beginning: what failed before is not the answer to this request.
     if (this.#live() === 0 && this.#wanted().length > 0) this.#enter(now, 'connecting', NEGOTIATING);
-    return this.#pursue(now);
+    return this.pursue(now);
   }
 
   /** Children are no longer wanted; who closes what stands is the caller's business. */
@@ -188,6 +188,24 @@ export class ConnectionLife {
     if (this.#wanted().length > 0 || this.#shut()) return;
     this.#retryAt = undefined;
     if (this.#sessions.size === 0) this.#enter(now, this.#resting(), TAKEN_DOWN);
+  }
+
+  /** Starts what is missing, in a session that stands or in a new one. */
+  pursue(now: Millis): Action[] {
+    this.#retryAt = undefined;
+    const missing = this.#wanted();
+    if (missing.length === 0) return [];
+    const standing = [...this.#sessions].find(([, { established }]) => established);
+    if (standing) return missing.map((child) => ({ type: 'child', session: standing[0], child }));
+    const trying = [...this.#sessions.values()].some(({ initiator }) => initiator);
+    if (trying) return [];
+    if (!this.#failed()) this.#enter(now, 'connecting', NEGOTIATING);
+    return [{ type: 'initiate', conn: this.#conn.name, children: missing }];
+  }
+
+  /** The traps that are to be there: for who has to lay them again. */
+  traps(): Action[] {
+    return [...this.#children].flatMap(([child, { trapped }]) => (trapped ? [{ type: 'trap', child }] : []));
   }
 
   event(now: Millis, event: Event): Action[] {
@@ -238,7 +256,7 @@ export class ConnectionLife {
 
   tick(now: Millis): Action[] {
     if (this.#retryAt === undefined || now < this.#retryAt) return [];
-    return this.#pursue(now);
+    return this.pursue(now);
   }
 
   status(now: Millis): ConnectionStatus {
@@ -258,19 +276,6 @@ export class ConnectionLife {
 
   #wanted(): string[] {
     return [...this.#children].filter(([, child]) => child.wanted && child.live.size === 0).map(([name]) => name);
-  }
-
-  /** Starts what is missing, in a session that stands or in a new one. */
-  #pursue(now: Millis): Action[] {
-    this.#retryAt = undefined;
-    const missing = this.#wanted();
-    if (missing.length === 0) return [];
-    const standing = [...this.#sessions].find(([, { established }]) => established);
-    if (standing) return missing.map((child) => ({ type: 'child', session: standing[0], child }));
-    const trying = [...this.#sessions.values()].some(({ initiator }) => initiator);
-    if (trying) return [];
-    if (!this.#failed()) this.#enter(now, 'connecting', NEGOTIATING);
-    return [{ type: 'initiate', conn: this.#conn.name, children: missing }];
   }
 
   #established(now: Millis, session: SessionId): Action[] {
@@ -300,7 +305,7 @@ export class ConnectionLife {
     const silent = reason.code === 'no-answer';
     // Silence may pass; a refusal will be the same the next moment.
     if (wanted && entry?.initiator && silent && (keyingTries === 0 || this.#tries < keyingTries)) {
-      return this.#pursue(now);
+      return this.pursue(now);
     }
     this.#enter(now, 'phase1-failed', reason);
     for (const child of this.#children.values()) {
@@ -320,7 +325,7 @@ export class ConnectionLife {
       return [];
     }
     this.#enter(now, 'connecting', reason);
-    return this.#pursue(now);
+    return this.pursue(now);
   }
 
   #childUp(now: Millis, name: string, id: number, before?: number): Action[] {

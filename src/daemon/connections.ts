@@ -1,6 +1,7 @@
 // All connections of a gateway: how they come, change and go with the configuration and with their management status,
 // and when each is to be attended to. What they ask for is done by the gateway.
 
+import type { Logger } from 'pino';
 import { type Changed, type Difference, difference } from '../config/changes.ts';
 import type { Child, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event } from '../ike/effects.ts';
@@ -12,6 +13,8 @@ import type { Admin } from './admin.ts';
 import { Configuration } from './configuration.ts';
 import { type Action, ConnectionLife, SHUT } from './connection.ts';
 import type { Guarded } from './forward.ts';
+import type { Lookup } from './lookup.ts';
+import { Names, namesOf } from './names.ts';
 import type { Protection } from './protection.ts';
 
 export interface ConnectionsOptions {
@@ -24,7 +27,10 @@ export interface ConnectionsOptions {
   /** Not asked for before `start`. */
   readonly endpoint: () => Endpoint;
   readonly run: (effects: readonly Effect[]) => void;
-  readonly initiate: (conn: Connection, children: readonly string[]) => void;
+  /** With the reason why it has no address, if one was looked for in vain. */
+  readonly initiate: (conn: Connection, children: readonly string[], trouble: Reason | undefined) => void;
+  readonly lookup: Lookup;
+  readonly log: Logger;
 }
 
 export class Connections {
@@ -36,16 +42,24 @@ export class Connections {
   readonly #numbers = new Map<string, number>();
   readonly #names = new Map<number, string>();
   #nextNumber = 0;
+  readonly #peers: Names;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    const { guarded, lookup, log, now } = options;
+    this.#peers = new Names({
+      ...{ lookup, log, now },
+      onMoved: (names) => guarded('a name that was looked up', () => this.#moved(names)),
+      onReady: (conn) => guarded('a name that was looked up', () => this.#resume(conn)),
+    });
     this.configuration = new Configuration(options.connections, options.sharedKeys);
     for (const conn of options.connections) this.#welcome(conn);
   }
 
   /** Protects what is configured, and begins what the configuration starts by itself. */
   start(): void {
+    this.#peers.configure(this.configuration.connections());
     for (const { conn } of this.lives.values()) this.#protect(conn);
     this.#options.guarded('what a predecessor has blocked', () => this.#options.protection.settle());
     for (const life of this.lives.values()) this.act(life, life.start(this.#options.now()));
@@ -54,15 +68,21 @@ export class Connections {
   /** Nothing is begun any more. */
   stop(): void {
     this.#stopping = true;
+    this.#peers.close();
   }
 
   /** What may be negotiated: all that is configured and not DOWN. */
   open(): readonly Connection[] {
-    return this.configuration.connections().flatMap((conn) => {
+    return this.#known().flatMap((conn) => {
       const children = this.#managed(conn);
       if (children.length === conn.children.length) return [conn];
       return children.length === 0 ? [] : [{ ...conn, children }];
     });
+  }
+
+  /** All that is configured, with addresses for names. */
+  #known(): readonly Connection[] {
+    return this.configuration.connections().map((conn) => this.#peers.known(conn));
   }
 
   /** Another configuration. Whatever it does not change goes on as if nothing had happened. */
@@ -122,9 +142,7 @@ export class Connections {
     if (event.kind !== 'note' || event.reason.code !== 'no-connection' || !event.reason.peer) return event;
     const { ip } = event.reason.peer;
     const open = new Set(this.open().map(({ name }) => name));
-    const meant = this.configuration
-      .connections()
-      .find((conn) => !open.has(conn.name) && takesAddress(conn.remoteAddrs, ip));
+    const meant = this.#known().find((conn) => !open.has(conn.name) && takesAddress(conn.remoteAddrs, ip));
     if (!meant) return event;
     const reason: Reason = { ...event.reason, ...SHUT, text: `connection ${meant.name}: ${SHUT.text}` };
     return { ...event, conn: meant.name, reason };
@@ -145,11 +163,28 @@ export class Connections {
       case 'child':
         return run(endpoint().createChild(now(), action.session, action.child));
       case 'initiate':
-        return initiate(conn, action.children);
+        if (this.#peers.ask(conn)) return;
+        return initiate(this.#peers.known(conn), action.children, this.#peers.trouble(conn));
       case 'trap':
-        return guarded('a trap', () => protection.trap(conn, action.child));
+        return guarded('a trap', () => protection.trap(this.#peers.known(conn), action.child));
       case 'untrap':
         return guarded('a trap', () => protection.untrap(conn.name, action.child));
+    }
+  }
+
+  /** The names of a connection that wants to begin have been looked up: if it still wants to, it does. */
+  #resume(name: string): void {
+    const life = this.lives.get(name);
+    if (life) this.act(life, life.pursue(this.#options.now()));
+  }
+
+  /** Who comes from a new address is known by it, and what is laid for the old one is laid for the new. */
+  #moved(names: ReadonlySet<string>): void {
+    this.#tellEndpoint();
+    for (const life of this.lives.values()) {
+      if (!namesOf(life.conn).some((name) => names.has(name))) continue;
+      this.#protect(life.conn);
+      this.act(life, life.traps());
     }
   }
 
@@ -167,6 +202,7 @@ export class Connections {
   // --- they come, change and go --------------------------------------------------------------------------------------------
 
   #tellEndpoint(): void {
+    this.#peers.configure(this.configuration.connections());
     this.#options.endpoint().configure(this.open(), this.configuration.secrets());
   }
 
@@ -242,6 +278,6 @@ export class Connections {
 
   #protect(conn: Connection): void {
     const { guarded, protection } = this.#options;
-    guarded('the routes of a connection', () => protection.protect(conn, this.#managed(conn)));
+    guarded('the routes of a connection', () => protection.protect(this.#peers.known(conn), this.#managed(conn)));
   }
 }

@@ -18,6 +18,7 @@ import { Connections } from './connections.ts';
 import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
+import { type Lookup, lookUp } from './lookup.ts';
 import { choosePath } from './path.ts';
 import type { PlaneEvent } from './plane.ts';
 import { Protection } from './protection.ts';
@@ -43,6 +44,8 @@ export interface GatewayOptions {
   readonly sharedKeys: readonly SharedKey[];
   /** What is DOWN by an operator's will. */
   readonly admin?: Admin;
+  /** How peers that are given by name are found. */
+  readonly lookup?: Lookup;
 }
 
 export class Gateway {
@@ -79,7 +82,9 @@ export class Gateway {
       guarded,
       endpoint: () => this.endpoint,
       run: (effects) => this.run(effects),
-      initiate: (conn, children) => this.#initiate(conn, children),
+      initiate: (conn, children, trouble) => this.#initiate(conn, children, trouble),
+      lookup: options.lookup ?? lookUp,
+      log,
     });
     this.endpoint = new Endpoint({
       random,
@@ -289,8 +294,8 @@ export class Gateway {
     this.log.warn(fields, `weak algorithms were negotiated: ${weak.join(', ')}`);
   }
 
-  #initiate(conn: Connection, children: readonly string[]): void {
-    const path = choosePath(conn, this.#io.host);
+  #initiate(conn: Connection, children: readonly string[], trouble: Reason | undefined): void {
+    const path = choosePath(conn, this.#io.host, trouble);
     if ('code' in path) {
       this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
       return;

@@ -11,11 +11,12 @@ export interface Path {
   readonly remote: Ip;
 }
 
-export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>): Path | Reason {
+/** `trouble` is why a peer that is given by name has no address. */
+export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>, trouble?: Reason): Path | Reason {
   const { localAddrs, remoteAddrs } = conn;
   const peers = remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
   const [first] = peers;
-  if (first === undefined) return refusal(conn, UNNAMED);
+  if (first === undefined) return trouble ?? refusal(conn, UNNAMED);
   const reachable = peers.filter((ip) => localAddrs.some((pattern) => allows(pattern, isV6(ip))));
   if (reachable.length === 0) return refusal(conn, otherFamily(peers));
   for (const remote of reachable) {
@@ -53,5 +54,7 @@ function allows(pattern: AddressPattern, v6: boolean): boolean {
       return (pattern.prefix.address.length === 16) === v6;
     case 'range':
       return (pattern.start.length === 16) === v6;
+    case 'name':
+      return false;
   }
 }

@@ -24,7 +24,9 @@ export interface Offer {
 export type AddressPattern =
   | { readonly kind: 'any' }
   | { readonly kind: 'prefix'; readonly prefix: Prefix }
-  | { readonly kind: 'range'; readonly start: Uint8Array; readonly end: Uint8Array };
+  | { readonly kind: 'range'; readonly start: Uint8Array; readonly end: Uint8Array }
+  /** Stands for no address until somebody has looked it up: whoever negotiates has addresses in its place. */
+  | { readonly kind: 'name'; readonly name: string };
 
 /** What a peer's identity must be: `any`, or exactly this one. */
 export type IdentityPattern = { readonly kind: 'any' } | { readonly kind: 'is'; readonly id: Identity };

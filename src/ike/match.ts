@@ -183,6 +183,8 @@ function ranges(pattern: AddressPattern): Range[] {
       return [{ ...prefixRange(pattern.prefix), rank: 1 + pattern.prefix.length }];
     case 'range':
       return [{ start: pattern.start, end: pattern.end, rank: 1 }];
+    case 'name':
+      return [];
   }
 }
 

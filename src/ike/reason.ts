@@ -17,6 +17,7 @@ export type ReasonCode =
   | 'peer-dead'
   | 'expired'
   | 'no-connection'
+  | 'name-unresolved'
   | 'no-proposal'
   | 'no-child-proposal'
   | 'wrong-group'

@@ -114,10 +114,6 @@ test('wrong values are reported where they stand', () => {
     'gw.conf:2:16: remote_addrs: the range "10.0.0.9-10.0.0.1" ends before it begins',
   );
   assert.equal(
-    inConnection('remote_addrs =   gw.example.org'),
-    'gw.conf:2:18: remote_addrs: "gw.example.org" is a host name, which is not supported yet; write the address',
-  );
-  assert.equal(
     inChild('local_ts = 10.0.0.0/8, 10.0.0.0/99'),
     'gw.conf:2:24: local_ts: "10.0.0.0/99" is no traffic selector; write 10.1.0.0/16 or 10.1.0.0/16[tcp/80]',
   );
@@ -143,6 +139,34 @@ test('wrong values are reported where they stand', () => {
   );
   assert.match(inConnection('rand_time = 5h'), /^gw\.conf:2:13: rand_time: it has to be shorter than/);
   assert.match(inChild('rand_time = 1h'), /^gw\.conf:2:13: rand_time: it has to be less than rekey_time$/);
+});
+
+test('a host name that cannot be one is told from a wrong address, and ours is no name', () => {
+  const remote = (word: string) =>
+    inConnection(`remote_addrs = 192.0.2.9, ${word}`).replace('gw.conf:2:27: remote_addrs: ', '');
+  assert.equal(remote('gw..test'), '"gw..test" is no host name: there is nothing between two dots');
+  assert.equal(remote('gw-.test'), '"gw-.test" is no host name: "gw-" begins or ends with a hyphen');
+  assert.match(remote(`${'g'.repeat(64)}.test`), /^"g+\.test" is no host name: "g+" has more than 63 characters$/);
+  assert.equal(remote(`${'gw.'.repeat(85)}test`), 'the host name has more than 253 characters');
+  assert.equal(remote('grün.test'), '"grün.test" is no host name: write it in ASCII, as xn--…');
+  assert.equal(remote('any'), '"any" is no address, prefix or range; did you mean "%any"?');
+  for (const word of [
+    '192.0.2.1x',
+    '192.0.2.256',
+    'gw.1',
+    'gw.test:500',
+    'gw.test/24',
+    'g*.test',
+    '2001:db8::g',
+    '192.0.2',
+    '$(id).test',
+  ]) {
+    assert.equal(remote(word), `"${word}" is no address, prefix or range`);
+  }
+  assert.equal(
+    inConnection('local_addrs = 192.0.2.1, gw.test'),
+    'gw.conf:2:26: local_addrs: "gw.test" is a host name, and only the peer may be given by one; write the address',
+  );
 });
 
 test('an updown program is named by its absolute path, and no shell is expected to read it', () => {

@@ -305,6 +305,16 @@ test('addresses may be any, single, prefixes or ranges', () => {
   assert.deepEqual(patterns('2001:db8::/32 , 10.0.0.1-10.0.0.9'), ['2001:db8::/32', '0a000001-0a000009']);
 });
 
+test('a peer may be given by name, which a connection that begins by itself needs no address beside', () => {
+  const patterns = (text: string) => connection(`remote_addrs = ${text}`).remoteAddrs.map(shown);
+  assert.deepEqual(patterns('GW.Example.org, 192.0.2.1, gw_2'), ['gw.example.org', '192.0.2.1/32', 'gw_2']);
+  assert.deepEqual(patterns('xn--grn-hoa.test., 3com.test'), ['xn--grn-hoa.test.', '3com.test']);
+  const { remoteId, remoteAddrs } = connection('remote_addrs = gw.test');
+  assert.deepEqual([remoteId, remoteAddrs], [{ kind: 'any' }, [{ kind: 'name', name: 'gw.test' }]]);
+  const children = 'children { net { start_action = start\n mode = transport\n remote_ts = 192.0.2.7 } }';
+  assert.deepEqual(warnings(`connections { gw { remote_addrs = gw.test\n${SKELETON}\n${children} } }`), []);
+});
+
 test('an updown program is its path and its arguments', () => {
   const updown = (text: string) => connection(`children { net { ${text} } }`).children[0];
   assert.deepEqual(updown('updown = /etc/espalier/up.sh'), {
@@ -416,5 +426,7 @@ function shown(pattern: AddressPattern): string {
       return formatPrefix(pattern.prefix);
     case 'range':
       return `${hex(pattern.start)}-${hex(pattern.end)}`;
+    case 'name':
+      return pattern.name;
   }
 }

@@ -32,6 +32,7 @@ const PATTERNS: readonly AddressPattern[] = [
   ...['192.0.2.0/24', '192.0.0.0/8', '0.0.0.0/0', '2001:db8::/32'].map(prefix),
   { kind: 'range', start: bytes('192.0.2.1'), end: bytes('192.0.2.9') },
   { kind: 'range', start: bytes('198.51.100.7'), end: bytes('198.51.100.7') },
+  { kind: 'name', name: 'gw.test' },
 ];
 const NAMES = ['a.test', 'A.test', 'b.test', 'c@test'].map(id);
 const OFFERS = ['aes128gcm16-prfsha256-x25519', 'aes256gcm16-prfsha384-ecp256'].map((text) => offers(text, 'ike'));
@@ -84,6 +85,7 @@ function closest(list: readonly AddressPattern[], ip: string): number {
     -1,
     ...list.map((pattern) => {
       if (pattern.kind === 'any') return 0;
+      if (pattern.kind === 'name') return -1;
       if (pattern.kind === 'range') return inside(pattern) ? 1 : -1;
       return inside(prefixRange(pattern.prefix)) ? 1 + pattern.prefix.length : -1;
     }),

@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import type { Ip } from '../../src/bytes/ip.ts';
 import type { Io } from '../../src/daemon/forward.ts';
 import { Gateway } from '../../src/daemon/gateway.ts';
+import type { Lookup } from '../../src/daemon/lookup.ts';
 import type { Connection, SharedKey } from '../../src/ike/connection.ts';
 import type { ChildSa } from '../../src/ike/effects.ts';
 import type { SessionState } from '../../src/ike/v2/state.ts';
@@ -37,6 +38,16 @@ export function hostAt(ip: Ip): Io['host'] {
   return { sourceFor: () => ip, addresses: () => [ip], linkTo: () => 'eth0', mtuTo: () => LINK_MTU };
 }
 
+export interface NetworkOptions {
+  readonly raw?: boolean;
+  /** Where the log goes. */
+  readonly lines?: string[];
+  /** What names stand for. */
+  readonly lookup?: Lookup;
+  /** What the right one has otherwise. */
+  readonly rightHas?: Partial<Connection>;
+}
+
 export class Network {
   readonly net = new MemoryNet();
   /** Everything that was on the wire. */
@@ -47,10 +58,12 @@ export class Network {
   /** Every child SA as it was installed, with copies of its keys. */
   readonly installed: { readonly from: Ip; readonly sa: ChildSa }[] = [];
   readonly #lines: string[];
+  readonly #lookup: Lookup | undefined;
 
-  constructor(over: Partial<Connection> = {}, { raw = false, lines }: { raw?: boolean; lines?: string[] } = {}) {
+  constructor(over: Partial<Connection> = {}, { raw = false, lines, lookup, rightHas = {} }: NetworkOptions = {}) {
     this.#lines = lines ?? [];
-    const [left, right] = sides(over);
+    this.#lookup = lookup;
+    const [left, right] = sides(over, rightHas);
     this.net.filter = (flight) => {
       this.flights.push(flight);
       return true;
@@ -85,6 +98,7 @@ export class Network {
       log: this.#log(),
       connections,
       sharedKeys,
+      ...(this.#lookup ? { lookup: this.#lookup } : {}),
     });
     const { plane } = gateway.forwarder;
     const install = plane.install.bind(plane);

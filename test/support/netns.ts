@@ -3,11 +3,12 @@
 // what a killed process left behind is known as such (`sweep`).
 
 import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PREFIX = 'espalier-test-';
+const ETC = '/etc/netns';
 
 export interface Done {
   readonly code: number;
@@ -139,6 +140,16 @@ export class Space {
     return done.code === 0;
   }
 
+  /**
+   * A file of /etc, as whoever is started here from now on sees it (ip-netns(8)). Written again, it changes for those
+   * that have seen it before, too.
+   */
+  etc(name: 'hosts' | 'resolv.conf', text: string): void {
+    const folder = join(ETC, this.name);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+
   /** At once and without waiting: for the end of the process. */
   remove(): void {
     for (const child of this.#children) child.kill('SIGKILL');
@@ -231,7 +242,7 @@ function onTheWayOut(): void {
 
 /** Removes what test processes that are gone left: namespaces, with what still runs in them, and directories. */
 export function sweep(): readonly string[] {
-  const namespaces = orphans('/run/netns');
+  const namespaces = [...new Set([...orphans('/run/netns'), ...orphans(ETC)])];
   for (const name of namespaces) removeNamespace(name);
   const folders = orphans(tmpdir());
   for (const name of folders) rmSync(join(tmpdir(), name), { recursive: true, force: true });
@@ -251,6 +262,17 @@ function removeNamespace(name: string): void {
     execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' });
   } catch {
     // It is gone already.
+  }
+  forgetEtc(name);
+}
+
+function forgetEtc(name: string): void {
+  if (!existsSync(join(ETC, name))) return;
+  rmSync(join(ETC, name), { recursive: true, force: true });
+  try {
+    rmdirSync(ETC);
+  } catch {
+    // Others have theirs in it.
   }
 }
 
