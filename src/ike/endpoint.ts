@@ -9,6 +9,7 @@ import type { Reason } from './reason.ts';
 import { type EndpointOptions, Registry } from './registry.ts';
 import type { IkeSa } from './sa.ts';
 import type { ChildState } from './state.ts';
+import type { Tally } from './tally.ts';
 import { Gate as Gate1 } from './v1/gate.ts';
 import type { SessionState as State1 } from './v1/state.ts';
 import { Gate as Gate2 } from './v2/gate.ts';
@@ -110,6 +111,10 @@ export class Endpoint {
     return this.#with(now, id, (sa) => sa.rekey(now));
   }
 
+  reauthenticate(now: Millis, id: SessionId): Effect[] {
+    return this.#with(now, id, (sa) => sa.reauthenticate(now));
+  }
+
   closeChild(now: Millis, id: number): Effect[] {
     return this.#withChild(now, id, (sa, child) => sa.deleteChild(now, child));
   }
@@ -163,6 +168,16 @@ export class Endpoint {
   /** Messages dropped, by reason. */
   counters(): ReadonlyMap<string, number> {
     return this.#registry.counters;
+  }
+
+  /** Messages by their kind. */
+  get tally(): Tally {
+    return this.#registry.tally;
+  }
+
+  /** How many sessions wait for a time. */
+  get waiting(): number {
+    return this.#registry.waiting;
   }
 
   get size(): number {

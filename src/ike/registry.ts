@@ -5,11 +5,12 @@ import { hex } from '../bytes/bytes.ts';
 import { WireError } from '../bytes/error.ts';
 import type { Random } from '../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
-import type { Effect, SessionId } from './effects.ts';
+import type { Effect, Event, SessionId } from './effects.ts';
 import { Unfinished } from './fragment.ts';
 import { Ids } from './ids.ts';
 import type { Reason } from './reason.ts';
 import type { IkeSa } from './sa.ts';
+import { Tally } from './tally.ts';
 import { Timers } from './timers.ts';
 import type { BaseWorld } from './world.ts';
 
@@ -29,6 +30,7 @@ export class Registry {
   readonly ids: Ids;
   /** Messages dropped, by reason. */
   readonly counters = new Map<string, number>();
+  readonly tally = new Tally();
   readonly #options: EndpointOptions;
   readonly #sas = new Map<SessionId, IkeSa>();
   readonly #bySpi = new Map<string, IkeSa>();
@@ -49,6 +51,7 @@ export class Registry {
 
   configure(connections: readonly Connection[], sharedKeys: readonly SharedKey[]): void {
     this.#connections = new Map(connections.map((conn) => [conn.name, conn]));
+    this.tally.keep(this.#connections);
     this.#list = Object.freeze([...this.#connections.values()]);
     this.#sharedKeys = Object.freeze([...sharedKeys]);
   }
@@ -109,16 +112,30 @@ export class Registry {
 
   count(code: string): void {
     this.counters.set(code, (this.counters.get(code) ?? 0) + 1);
+    if (code.startsWith('malformed:')) this.tally.count('invalid');
   }
 
   effect(effect: Effect): void {
+    if (effect.type === 'event') this.#tally(effect.event);
     this.#effects.push(effect);
+  }
+
+  #tally(event: Event): void {
+    if (event.kind === 'child-rekeyed') this.tally.count('child-rekey', event.conn);
+    // In IKEv1 there is no rekeying of an IKE SA: it is made anew.
+    const by = event.kind === 'session-rekeyed' ? this.#sas.get(event.by)?.state : undefined;
+    if (by?.version === 2) this.tally.count(by.original ? 'ike-rekey-init' : 'ike-rekey-resp', event.conn);
   }
 
   // --- time ------------------------------------------------------------------------------------------------------------
 
   deadline(): Millis | undefined {
     return this.#timers.next();
+  }
+
+  /** How many SAs wait for a time. */
+  get waiting(): number {
+    return this.#timers.size;
   }
 
   /** Takes out one whose time has come. */
@@ -215,6 +232,7 @@ export class Registry {
       sharedKeys: () => this.#sharedKeys,
       effect: (effect) => this.effect(effect),
       count: (code) => this.count(code),
+      tally: this.tally,
       lastInbound: (child) => lastInbound?.(child),
       lastOutbound: (child) => lastOutbound?.(child),
       sessionId: () => this.ids.next(),

@@ -37,6 +37,8 @@ export interface IkeSa {
   /** The peer is at another address than before. */
   moved(now: Millis, remote: SocketAddress): void;
   rekey(now: Millis): void;
+  /** Another one is made from the beginning, and takes its place. */
+  reauthenticate(now: Millis): void;
   checkLiveness(now: Millis): void;
   close(now: Millis, reason: Reason): void;
   /** Ends here and now, without a word to the peer. */

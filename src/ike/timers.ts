@@ -20,6 +20,10 @@ export class Timers {
     }
   }
 
+  get size(): number {
+    return this.#live.size;
+  }
+
   next(): number | undefined {
     return this.#top()?.at;
   }

@@ -185,21 +185,31 @@ function resolve(source: SelectorSource, ip: Ip): Selector {
   return { protocol, startPort, endPort, start: address, end: address };
 }
 
-/** `10.1.0.0/24`, `10.0.0.5..10.0.0.9`, `10.1.0.0/24[tcp/http]`, `fd00::1/128[ipv6-icmp/128]`. */
-export function formatSelector(selector: Selector): string {
-  const { protocol, start, end } = selector;
-  const prefix = rangePrefix(start, end);
-  const addresses = prefix ? formatPrefix(prefix) : `${formatIp(start)}..${formatIp(end)}`;
-  const parts = [
-    ...(protocol === 0 ? [] : [PROTOCOLS.get(protocol) ?? `${protocol}`]),
-    ...(anyPort(selector) ? [] : [formatPorts(selector)]),
-  ];
-  return parts.length === 0 ? addresses : `${addresses}[${parts.join('/')}]`;
+/** As it is configured: `10.1.0.0/24[tcp/http]`, `dynamic[udp]`. */
+export function formatSource(source: SelectorSource): string {
+  return source.kind === 'fixed' ? formatSelector(source.selector) : `dynamic${formatLimits(source)}`;
 }
 
-function formatPorts(selector: Selector): string {
-  if (isOpaque(selector)) return 'OPAQUE';
-  const { protocol, startPort, endPort } = selector;
+/** `10.1.0.0/24`, `10.0.0.5..10.0.0.9`, `10.1.0.0/24[tcp/http]`, `fd00::1/128[ipv6-icmp/128]`. */
+export function formatSelector(selector: Selector): string {
+  const { start, end } = selector;
+  const prefix = rangePrefix(start, end);
+  const addresses = prefix ? formatPrefix(prefix) : `${formatIp(start)}..${formatIp(end)}`;
+  return `${addresses}${formatLimits(selector)}`;
+}
+
+function formatLimits(limits: Limits): string {
+  const { protocol } = limits;
+  const parts = [
+    ...(protocol === 0 ? [] : [PROTOCOLS.get(protocol) ?? `${protocol}`]),
+    ...(anyPort(limits) ? [] : [formatPorts(limits)]),
+  ];
+  return parts.length === 0 ? '' : `[${parts.join('/')}]`;
+}
+
+function formatPorts(limits: Limits): string {
+  if (isOpaque(limits)) return 'OPAQUE';
+  const { protocol, startPort, endPort } = limits;
   if (protocol === ICMP || protocol === ICMPV6) {
     return startPort === endPort ? icmp(startPort) : `${icmp(startPort)}-${icmp(endPort)}`;
   }
@@ -266,10 +276,10 @@ function number(text: string, most: number): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= most ? Number(text) : undefined;
 }
 
-function anyPort({ startPort, endPort }: Selector): boolean {
+function anyPort({ startPort, endPort }: Limits): boolean {
   return startPort === 0 && endPort === LAST_PORT;
 }
 
-function isOpaque({ startPort, endPort }: Selector): boolean {
+function isOpaque({ startPort, endPort }: Limits): boolean {
   return startPort === LAST_PORT && endPort === 0;
 }

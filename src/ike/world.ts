@@ -6,6 +6,7 @@ import type { Effect, SessionId } from './effects.ts';
 import type { Unfinished } from './fragment.ts';
 import type { IkeSa } from './sa.ts';
 import type { BaseState } from './state.ts';
+import type { Tally } from './tally.ts';
 
 export interface BaseWorld {
   readonly random: Random;
@@ -21,6 +22,7 @@ export interface BaseWorld {
   effect(effect: Effect): void;
   /** Counts a message that was dropped, by its reason. */
   count(code: string): void;
+  readonly tally: Tally;
   /** Last packet on a child's SA, where there was one. */
   lastInbound(child: number): Millis | undefined;
   lastOutbound(child: number): Millis | undefined;

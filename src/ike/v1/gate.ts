@@ -55,7 +55,10 @@ export class Gate {
     const session = this.#find(message);
     if (session) return { session, deliver: () => session.receive(now, message, datagram, from, to) };
     if (isFirst(message)) this.#stranger(now, message, datagram, from, to);
-    else this.#registry.count('unknown-spi');
+    else {
+      this.#registry.count('unknown-spi');
+      this.#registry.tally.count('invalid-spi');
+    }
     return undefined;
   }
 

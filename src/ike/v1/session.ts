@@ -258,6 +258,10 @@ export class Session implements IkeSa {
     reauthenticate(this, now);
   }
 
+  reauthenticate(now: Millis): void {
+    reauthenticate(this, now);
+  }
+
   checkLiveness(now: Millis): void {
     if (this.state.phase === 'established' && this.state.peerDpd && !this.state.probe) probe(this, now);
   }

@@ -107,6 +107,7 @@ export class Doorman {
     said: { proposals: readonly Proposal[]; group: number; ke: Uint8Array; nonce: Uint8Array },
   ): void {
     const { message, datagram, from, to } = guest;
+    this.#world.tally.message(EXCHANGE.IKE_SA_INIT, 'in', false);
     const connections = offeringConnections(this.#world.connections(), to.ip, from.ip);
     const [first] = connections;
     if (!first) {
@@ -120,7 +121,7 @@ export class Doorman {
         notify: 'NO_PROPOSAL_CHOSEN',
         remedy: `set remote_addrs of a connection to ${from.ip}`,
       });
-      return this.#answer(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
+      return this.#refuse(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
     }
     const match = pick(connections, said.proposals, said.group);
     if (!match) {
@@ -134,13 +135,13 @@ export class Doorman {
         by: 'us',
       });
       this.#note(first.name, { ...reason, notify: notifyName(NOTIFY.NO_PROPOSAL_CHOSEN), peer: from });
-      return this.#answer(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
+      return this.#refuse(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
     }
     const { conn, selection } = match;
     const { suite } = selection;
     if (suite.ke !== said.group) {
       this.#world.count('wrong-group');
-      return this.#answer(guest, wantGroup(suite.ke));
+      return this.#refuse(guest, wantGroup(suite.ke));
     }
     const proposal: Proposal = {
       number: selection.number,
@@ -171,6 +172,12 @@ export class Doorman {
 
   #note(conn: string, reason: Reason): void {
     this.#world.effect({ type: 'event', event: { kind: 'note', session: 0, conn, reason } });
+  }
+
+  /** A cookie is no answer to the message: strongSwan does not count it either. */
+  #refuse(guest: Guest, payload: Payload): void {
+    this.#world.tally.message(EXCHANGE.IKE_SA_INIT, 'out', true);
+    this.#answer(guest, payload);
   }
 
   #answer({ message, from, to }: Guest, payload: Payload): void {

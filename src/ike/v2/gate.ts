@@ -57,6 +57,7 @@ export class Gate {
     if (session instanceof Session)
       return { session, deliver: () => session.receive(now, message, datagram, from, to) };
     this.#registry.count('unknown-spi');
+    this.#registry.tally.count('invalid-spi');
     return undefined;
   }
 

@@ -107,6 +107,7 @@ function hashedSpiR({ state }: Session): Uint8Array {
 export function processInit(session: Session, now: Millis, task: InitTask, message: Message, raw: Uint8Array): void {
   const { state, world } = session;
   const { payloads, header } = message;
+  world.tally.message(header.exchange, 'in', true, state.conn);
   const cookie = notifies(payloads, NOTIFY.COOKIE)[0];
   if (cookie && !find(payloads, 'SA')) {
     if (cookie.data.length < 1 || cookie.data.length > 64) return world.count('bad-cookie');
@@ -282,5 +283,6 @@ export function incomingInitAgreed(
   state.initResponse = encodeMessage(header, payloads);
   state.nextIn = 1;
   state.phase = 'auth';
+  world.tally.message(header.exchange, 'out', true, state.conn);
   world.effect({ type: 'send', local: state.local, remote: incoming.from, bytes: state.initResponse });
 }

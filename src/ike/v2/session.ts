@@ -25,7 +25,7 @@ import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import { answerRekey, beginRekey, chosenByPeer, processRekey, rekeyTask } from './rekey.ts';
 import { type Incoming, numbersOf, type SessionState, spisOf, type Task, taskName } from './state.ts';
-import { bequeath, inherit } from './unique.ts';
+import { bequeath, inherit, replace } from './unique.ts';
 import { decrypt, repeat, request, respond } from './window.ts';
 import { answered } from './work.ts';
 import type { World } from './world.ts';
@@ -433,6 +433,10 @@ export class Session implements IkeSa {
     const kinds = [state.task, ...state.queue].map((task) => task?.kind);
     if (state.phase !== 'established' || kinds.includes('rekey-ike')) return;
     this.enqueue(now, rekeyTask(this));
+  }
+
+  reauthenticate(now: Millis): void {
+    replace(this, now);
   }
 
   deadline(): Millis | undefined {

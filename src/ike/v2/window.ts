@@ -43,6 +43,7 @@ function outstanding(
   until?: Millis,
 ): void {
   const { state, world } = session;
+  world.tally.message(exchange, 'out', false, state.conn);
   const nextAt = now + retransmitWait(session.conn.retransmit, 1, world.random);
   state.outstanding = {
     id,
@@ -63,6 +64,7 @@ export function respond(session: Session, exchange: number, payloads: readonly P
   const id = state.nextIn++;
   const datagrams = sealed(session, { exchange, response: true, messageId: id }, payloads);
   state.lastResponse = { id, datagrams };
+  session.world.tally.message(exchange, 'out', true, state.conn);
   transmit(session, datagrams, state.local, to);
 }
 
@@ -147,14 +149,13 @@ export function decrypt(session: Session, now: Millis, message: Message): Payloa
     world.count('bad-icv');
     return undefined;
   }
-  if (!encrypted.fragment) return parsePayloads(encrypted.inner, text);
-  const joined = joinPart(session, now, header.response, {
-    id: header.messageId,
-    ...encrypted.fragment,
-    inner: encrypted.inner,
-    text,
-  });
-  return joined.done ? parsePayloads(joined.inner, joined.text) : undefined;
+  const { fragment, inner } = encrypted;
+  const joined: Joined = fragment
+    ? joinPart(session, now, header.response, { id: header.messageId, ...fragment, inner, text })
+    : { done: true, inner, text };
+  if (!joined.done) return undefined;
+  world.tally.message(header.exchange, 'in', header.response, session.state.conn);
+  return parsePayloads(joined.inner, joined.text);
 }
 
 function joinPart(session: Session, now: Millis, response: boolean, fragment: Parameters<typeof join>[2]): Joined {
