@@ -75,6 +75,7 @@ const TEST = [
   ['kmod', 'modprobe'],
   ['strongswan-charon', '/usr/lib/ipsec/charon'],
   ['strongswan-swanctl', 'swanctl'],
+  ['strongswan-starter', '/usr/lib/ipsec/stroke'],
   ['libcharon-extra-plugins', `${PLUGINS}kernel-libipsec.so`],
   ['libstrongswan-standard-plugins', `${PLUGINS}openssl.so`],
   ['libstrongswan-extra-plugins', `${PLUGINS}chapoly.so`],

@@ -17,10 +17,6 @@ const DYNAMIC: SelectorSource = { kind: 'dynamic', protocol: 0, startPort: 0, en
 export function readChild(section: Section, version: Connection['version'], findings: Findings): Child {
   const values = new Values(section, PATH, findings);
   const startAction = values.choice('start_action', ['none', 'trap', 'start']) ?? 'none';
-  if (startAction === 'trap') {
-    const text = `child "${section.name}" does not begin on traffic yet: it waits for the peer, or for "espalier up"`;
-    findings.warn(`trap ${section.name}`, values.placeOf('start_action'), text);
-  }
   const child: Child = {
     name: section.name,
     ...readProposals(values, version),

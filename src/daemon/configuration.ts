@@ -1,7 +1,9 @@
 // What is configured: what the files say, and what clients of the control socket have loaded since. The files come
 // first, and when they are read again they have the last word on the names that stand in them.
 
+import { isDeepStrictEqual } from 'node:util';
 import { changes } from '../config/changes.ts';
+import { equalSecret } from '../crypto/compare.ts';
 import type { Connection, SharedKey } from '../ike/connection.ts';
 
 export type Origin = 'file' | 'client';
@@ -55,8 +57,10 @@ export class Configuration {
     return this.#connections.delete(name);
   }
 
-  /** In place of what has this id, from a file or not. */
+  /** In place of what has this id, from a file or not; one that says the same leaves everything as it is. */
   loadSecret(id: string, key: SharedKey): void {
+    const known = this.secrets().find((other) => other.id === id);
+    if (known && sameSecret(known, key)) return;
     this.#secrets = this.#secrets.filter((known) => known.id !== id);
     this.#loaded.set(id, { ...key, id });
   }
@@ -78,4 +82,8 @@ export class Configuration {
     this.#secrets = this.#secrets.filter(({ id }) => id === undefined);
     this.#loaded.clear();
   }
+}
+
+function sameSecret(a: SharedKey, b: SharedKey): boolean {
+  return isDeepStrictEqual(a.owners, b.owners) && equalSecret(a.secret.reveal(), b.secret.reveal());
 }

@@ -15,7 +15,7 @@ import { type Action, ConnectionLife, SHUT } from './connection.ts';
 import type { Guarded } from './forward.ts';
 import type { Lookup } from './lookup.ts';
 import { Names, namesOf } from './names.ts';
-import type { Protection } from './protection.ts';
+import type { Protection, Trapped } from './protection.ts';
 
 export interface ConnectionsOptions {
   readonly connections: readonly Connection[];
@@ -130,6 +130,10 @@ export class Connections {
     this.act(life, trapped ? life.install(now, children) : life.uninstall(now, children));
   }
 
+  traps(): readonly Trapped[] {
+    return this.#options.protection.traps();
+  }
+
   /** A packet has met a trap. */
   acquire(policy: number): void {
     const trapped = this.#options.protection.trapped(policy);
@@ -190,6 +194,11 @@ export class Connections {
 
   deadline(): Millis | undefined {
     return this.#retries.next();
+  }
+
+  /** How many wait for a time. */
+  get waiting(): number {
+    return this.#retries.size;
   }
 
   tick(now: Millis): void {

@@ -1,20 +1,25 @@
 // What the control socket asks of the gateway: lists, and commands that wait until something has happened.
 
-import { formatSocketAddress } from '../bytes/ip.ts';
+import { formatSocketAddress, type Ip } from '../bytes/ip.ts';
 import type { Difference } from '../config/changes.ts';
 import { ConfigError, formatWarning } from '../config/error.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import type { Reason } from '../ike/reason.ts';
+import type { Tally } from '../ike/tally.ts';
 import type { Configuration, Configured } from './configuration.ts';
 import type { ConnectionLife } from './connection.ts';
 import type { Gateway as Daemon } from './gateway.ts';
+import { Happenings } from './happenings.ts';
+import type { Trapped } from './protection.ts';
 import { sentence } from './report.ts';
 import type {
   ConnectionStatus,
   CountedAll,
   Gateway,
+  Happening,
+  Load,
   Outcome,
   Progress,
   Reloaded,
@@ -35,9 +40,14 @@ export class Desk implements Gateway {
   readonly #gateway: Daemon;
   readonly #reread: Reread;
 
+  readonly #happenings: Happenings;
+  readonly #begun: Millis;
+
   constructor(gateway: Daemon, reread: Reread) {
     this.#gateway = gateway;
     this.#reread = reread;
+    this.#happenings = new Happenings(gateway);
+    this.#begun = gateway.now();
   }
 
   sessions(): readonly SessionStatus[] {
@@ -184,11 +194,13 @@ export class Desk implements Gateway {
     }
   }
 
-  rekey(what: Target): number {
+  rekey(what: Target, reauth = false): number {
     const { endpoint } = this.#gateway;
     const now = this.#gateway.now();
     const { sessions, children } = this.#targets(what);
-    for (const id of sessions) this.#gateway.run(endpoint.rekeyIke(now, id));
+    for (const id of sessions) {
+      this.#gateway.run(reauth ? endpoint.reauthenticate(now, id) : endpoint.rekeyIke(now, id));
+    }
     for (const id of children) this.#gateway.run(endpoint.rekeyChild(now, id));
     return sessions.length + children.length;
   }
@@ -310,9 +322,34 @@ export class Desk implements Gateway {
     return this.#gateway.change((connections) => connections.configure(change));
   }
 
+  // --- what can be seen ------------------------------------------------------------------------------------------------------
+
   counted(): CountedAll {
     const { endpoint, forwarder } = this.#gateway;
     return { ike: Object.fromEntries(endpoint.counters()), ...forwarder.plane.counted() };
+  }
+
+  get tally(): Tally {
+    return this.#gateway.endpoint.tally;
+  }
+
+  load(): Load {
+    const sessions = this.#gateway.endpoint.sessions();
+    const halfOpen = sessions.filter(({ state }) => state.phase === 'init' || state.phase === 'auth').length;
+    const uptime = (this.#gateway.now() - this.#begun) / 1000;
+    return { uptime, ...this.#gateway.load(), sessions: sessions.length, halfOpen };
+  }
+
+  addresses(): readonly Ip[] {
+    return this.#gateway.addresses().filter((ip) => !ip.startsWith('127.') && ip !== '::1');
+  }
+
+  traps(): readonly Trapped[] {
+    return this.#gateway.connections.traps();
+  }
+
+  watch(hear: (happening: Happening) => void): () => void {
+    return this.#happenings.watch(hear);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { Logger } from 'pino';
 import type { SocketAddress } from '../bytes/ip.ts';
-import { formatSocketAddress } from '../bytes/ip.ts';
+import { formatSocketAddress, type Ip } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
@@ -126,6 +126,17 @@ export class Gateway {
     } finally {
       this.#schedule();
     }
+  }
+
+  /** What it has to do: threads of the data plane, times that are waited for, and key exchanges that no thread has taken up. */
+  load(): { readonly threads: number; readonly scheduled: number; readonly queued: number } {
+    const scheduled = this.endpoint.waiting + this.connections.waiting;
+    return { threads: this.#io.pipelines.workers, scheduled, queued: this.#keys.waiting };
+  }
+
+  /** Where it can be reached. */
+  addresses(): readonly Ip[] {
+    return this.#io.host.addresses();
   }
 
   /** Brings children up, and keeps them up. */

@@ -57,6 +57,11 @@ export class KeyExchanges {
     this.#next();
   }
 
+  /** Work that no thread has taken up yet. */
+  get waiting(): number {
+    return this.#known.length + this.#strangers.length;
+  }
+
   async close(): Promise<void> {
     this.#known.length = 0;
     this.#strangers.length = 0;

@@ -13,7 +13,7 @@ import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
 import { Path } from '../net/native.ts';
-import { NO_TOTALS, sum, type Totals } from './totals.ts';
+import { Bygone, sum, type Totals } from './totals.ts';
 
 export interface SaStats {
   readonly bytesIn: number;
@@ -109,6 +109,7 @@ export class Plane {
   readonly #mtuTo: (remote: Ip) => number;
   readonly #entries = new Map<number, Entry>();
   readonly #slots = new Map<number, Entry>();
+  readonly #gone = new Bygone<SaStats>();
   readonly #spis = new Set<number>();
   readonly #purposes = new Map<number, Purpose>();
   readonly #policies = new Map<number, Change>();
@@ -116,7 +117,6 @@ export class Plane {
   readonly #errors = new PathErrors((event) => this.#event(event, MAIN));
   readonly #free: number[] = [];
   /** Of SAs that are gone. */
-  #past = NO_TOTALS;
   #next = 0;
 
   constructor(pipelines: Pipelines, now: () => Millis, mtuTo: (remote: Ip) => number) {
@@ -192,7 +192,7 @@ export class Plane {
   remove(id: number): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
-    this.#past = sum(this.#past, this.stats(id) ?? NO_TOTALS);
+    this.#gone.add(id, this.#statsOf(entry));
     this.#entries.delete(id);
     this.#spis.delete(entry.install.spi);
     this.#leave(entry);
@@ -231,9 +231,13 @@ export class Plane {
     this.#errors.take(records, count, this.#now());
   }
 
+  /** Of a child that was just removed, how they were. */
   stats(id: number): SaStats | undefined {
     const entry = this.#entries.get(id);
-    if (!entry) return undefined;
+    return entry ? this.#statsOf(entry) : this.#gone.of(id);
+  }
+
+  #statsOf(entry: Entry): SaStats {
     const { stats } = this.#pipelines.shared;
     const at = entry.install.slot * STAT_WORDS;
     const word = (index: number) => stats[at + index] as number;
@@ -251,7 +255,7 @@ export class Plane {
 
   /** Over all SAs since the start. */
   totals(): Totals {
-    return [...this.#entries.keys()].reduce((all, id) => sum(all, this.stats(id) ?? NO_TOTALS), this.#past);
+    return [...this.#entries.values()].reduce((all, entry) => sum(all, this.#statsOf(entry)), this.#gone.total);
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,11 @@ import type { Plane } from './plane.ts';
 export interface Trapped {
   readonly conn: string;
   readonly child: string;
+  readonly mode: Child['mode'];
+  /** Of the policy. */
+  readonly number: number;
+  readonly localTs: readonly Selector[];
+  readonly remoteTs: readonly Selector[];
 }
 
 interface Entry {
@@ -86,7 +91,7 @@ export class Protection {
     const policy = this.#next++;
     const laid = new Laid(routes);
     entry.trap = { policy, laid };
-    this.#traps.set(policy, { conn, child: name });
+    this.#traps.set(policy, { conn, child: name, mode: entry.child.mode, number: policy, localTs, remoteTs });
     if (entry.child.installRoutes) laid.lay(host, { localTs, remoteTs, outer: entry.outer, mtu });
     plane.trap(policy, 'trap', localTs, remoteTs);
   }
@@ -98,6 +103,11 @@ export class Protection {
 
   trapped(policy: number): Trapped | undefined {
     return this.#traps.get(policy);
+  }
+
+  /** The oldest first. */
+  traps(): readonly Trapped[] {
+    return [...this.#traps.values()];
   }
 
   #block({ child, outer, blocked }: Entry): void {

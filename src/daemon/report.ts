@@ -46,7 +46,7 @@ function fields({ code, notify, by, want, got, where, remedy }: Reason): Record<
     ...(by === undefined ? {} : { by }),
     ...(want === undefined ? {} : { want }),
     ...(got === undefined ? {} : { got }),
-    ...(where === undefined ? {} : { where: `${where.file}:${where.line}` }),
+    ...(where === undefined ? {} : { where: where.line === 0 ? where.file : `${where.file}:${where.line}` }),
     ...(remedy === undefined ? {} : { remedy }),
   };
 }

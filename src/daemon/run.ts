@@ -23,6 +23,7 @@ import { Desk } from './desk.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
+import { LogTap } from './logtap.ts';
 import { readable } from './logtext.ts';
 import { measuring } from './measure.ts';
 import { type MetricsAddress, MetricsServer } from './metricsserver.ts';
@@ -60,7 +61,8 @@ const TUN_MTU = 1376;
 const STOP_GRACE = 2000;
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
-  const log = logger(options.logLevel);
+  const tap = new LogTap();
+  const log = logger(options.logLevel, tap);
   if (!sound(log)) return 1;
   const config = read(options, log);
   if (!config) return 2;
@@ -84,7 +86,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     log.error({ event: 'audit-failed', err }, `the audit log cannot be written: ${err.message}`);
   });
   opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
-  const control = await listen(options, desk, audit, log);
+  const control = await listen(options, desk, audit, log, tap);
   if (!control) {
     await io.pipelines.close();
     opened.close();
@@ -127,8 +129,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 }
 
 /** JSON for programs; for a person at a terminal, sentences. */
-function logger(level: string): Logger {
-  const settings = { level, base: { pid: process.pid } };
+function logger(level: string, { hooks }: LogTap): Logger {
+  const settings = { level, base: { pid: process.pid }, hooks };
   if (!process.stdout.isTTY) return pino(settings);
   const colour = (process.env.NO_COLOR ?? '') === '';
   return pino(settings, { write: (line) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`) });
@@ -264,12 +266,13 @@ function rawSockets(log: Logger, workers: number) {
   }
 }
 
-async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: Logger) {
+async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: Logger, tap: LogTap) {
   const { control: uri, version } = options;
+  const warn = (conn: string, text: string) => log.warn({ event: 'config-warning', conn }, text);
   try {
     return await ControlServer.listen({
       uri,
-      ...dialect({ gateway, version }),
+      ...dialect({ gateway, version, log: tap, warn }),
       gate: new Gate({ groups: { uid: process.geteuid?.() ?? 0, ...options.roles }, audit, gateway }),
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
     });

@@ -1,17 +1,19 @@
 // What the gateway tells about itself: the values behind `list-sas`, `status` and, later, the metrics.
 
-import type { SocketAddress } from '../bytes/ip.ts';
+import type { Ip, SocketAddress } from '../bytes/ip.ts';
 import type { Connection, Mode, Protocol, SharedKey } from '../ike/connection.ts';
 import type { Reason } from '../ike/reason.ts';
+import type { Tally } from '../ike/tally.ts';
 import type { Transform } from '../ike/wire/payload.ts';
 import type { Selector } from '../ike/wire/ts.ts';
 import type { Configured } from './configuration.ts';
+import type { Trapped } from './protection.ts';
 
 /** strongSwan's names for the state of an IKE SA. */
 export type SessionState = 'CREATED' | 'CONNECTING' | 'ESTABLISHED' | 'REKEYING' | 'REKEYED' | 'DELETING';
 
 /** strongSwan's names for the state of a child SA. */
-export type ChildState = 'CREATED' | 'INSTALLING' | 'INSTALLED' | 'REKEYING' | 'REKEYED' | 'DELETING';
+export type ChildState = 'CREATED' | 'INSTALLING' | 'INSTALLED' | 'REKEYING' | 'REKEYED' | 'DELETING' | 'DELETED';
 
 /** Ages and remaining times are in seconds. */
 export interface ChildStatus {
@@ -57,6 +59,8 @@ export interface SessionStatus {
   readonly spiR: string;
   readonly natLocal: boolean;
   readonly natRemote: boolean;
+  /** There is no NAT, but we speak as if there were one. */
+  readonly natFake: boolean;
   /** encr, integ, prf, ke; empty until negotiated. */
   readonly transforms: readonly Transform[];
   readonly establishedSince: number | undefined;
@@ -131,6 +135,44 @@ export interface Target {
   readonly childId?: number;
 }
 
+/** What happened to SAs, with all that is known of them at that moment. */
+export type Happening =
+  | { readonly kind: 'ike-updown'; readonly up: boolean; readonly session: SessionStatus }
+  | { readonly kind: 'ike-rekey'; readonly before: SessionStatus; readonly session: SessionStatus }
+  /** `session` has the addresses from before. */
+  | {
+      readonly kind: 'ike-update';
+      readonly session: SessionStatus;
+      readonly local: SocketAddress;
+      readonly remote: SocketAddress;
+    }
+  | {
+      readonly kind: 'child-updown';
+      readonly up: boolean;
+      readonly session: SessionStatus;
+      readonly child: ChildStatus;
+    }
+  | {
+      readonly kind: 'child-rekey';
+      readonly session: SessionStatus;
+      readonly before: ChildStatus;
+      readonly child: ChildStatus;
+    };
+
+/** What the gateway has to do. */
+export interface Load {
+  /** Since the start, in seconds. */
+  readonly uptime: number;
+  /** Of the data plane. */
+  readonly threads: number;
+  /** Times that are waited for. */
+  readonly scheduled: number;
+  /** Key exchanges that no thread has taken up. */
+  readonly queued: number;
+  readonly sessions: number;
+  readonly halfOpen: number;
+}
+
 /** What was counted since the start, by names that are API. */
 export interface CountedAll {
   /** IKE messages that went no further, by reason. */
@@ -168,6 +210,15 @@ export interface Gateway {
     progress: (line: Progress) => void,
   ): Promise<Outcome & { readonly matches: number; readonly terminated: number }>;
   counted(): CountedAll;
+  /** Messages by their kind, in all and by connection. */
+  readonly tally: Tally;
+  load(): Load;
+  /** Where it can be reached. */
+  addresses(): readonly Ip[];
+  /** Children that the next packet begins. */
+  traps(): readonly Trapped[];
+  /** Tells what happens from now on, until the answer is called. */
+  watch(hear: (happening: Happening) => void): () => void;
   /** In order: as the files have it, and then what clients loaded. */
   configured(): readonly Configured[];
   /** In the place of the connection of this name, if there is one; one that says the same changes nothing. */
@@ -186,6 +237,6 @@ export interface Gateway {
   reload(): Promise<Reloaded>;
   /** Management status of a connection, or of one child of it. */
   manage(what: { ike: string; child?: string }, down: boolean): Outcome;
-  /** Starts rekeying; the number of SAs that were meant. */
-  rekey(what: Target): number;
+  /** Starts rekeying, or of IKE SAs reauthentication; the number of SAs that were meant. */
+  rekey(what: Target, reauth?: boolean): number;
 }

@@ -25,8 +25,9 @@ export function sessionStatus({ state, tasks, rekeying, udp }: IkeSa, plane: Sta
     initiator: state.original,
     spiI: hex(state.spiI),
     spiR: hex(state.spiR),
-    natLocal: state.natLocal || state.udpForced,
+    natLocal: state.natLocal,
     natRemote: state.natRemote,
+    natFake: state.udpForced && !state.natLocal && !state.natRemote,
     transforms: suite ? transformsOf(suite) : [],
     establishedSince: since(state.establishedAt, now),
     rekeyIn: until(state.rekeyAt, now),
@@ -39,7 +40,7 @@ export function sessionStatus({ state, tasks, rekeying, udp }: IkeSa, plane: Sta
   };
 }
 
-function childStatus(child: Child, udp: boolean, plane: Stats, now: Millis): ChildStatus {
+export function childStatus(child: Child, udp: boolean, plane: Stats, now: Millis): ChildStatus {
   const stats: Partial<SaStats> = plane.stats(child.id) ?? {};
   return {
     id: child.id,

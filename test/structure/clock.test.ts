@@ -5,7 +5,11 @@ import { test } from 'node:test';
 import { sources } from './source.ts';
 
 /** Files that write or print dates. */
-const PRINTS: ReadonlySet<string> = new Set(['src/daemon/audit.ts', 'src/daemon/logtext.ts']);
+const PRINTS: ReadonlySet<string> = new Set([
+  'src/daemon/audit.ts',
+  'src/daemon/control/time.ts',
+  'src/daemon/logtext.ts',
+]);
 
 test('[G] nothing but what prints dates reads the wall clock, which may jump by years', () => {
   const found = sources('src').filter(({ text }) =>

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { MAIN } from './espalier.ts';
+import { STROKE } from './strongswan.ts';
 import { UML } from './uml.ts';
 
 const PLUGINS = '/usr/lib/ipsec/plugins/libstrongswan-';
@@ -21,6 +22,7 @@ const NEEDS = {
   swanctl: () => command('swanctl', 'strongswan-swanctl'),
   'ike-scan': () => command('ike-scan', 'ike-scan'),
   charon: () => file('/usr/lib/ipsec/charon', 'strongswan-charon'),
+  stroke: () => file(STROKE, 'strongswan-starter'),
   libipsec: () => file(`${PLUGINS}kernel-libipsec.so`, 'libcharon-extra-plugins'),
   updown: () => file(`${PLUGINS}updown.so`, 'libcharon-extra-plugins'),
   chapoly: () => file(`${PLUGINS}chapoly.so`, 'libstrongswan-extra-plugins'),

@@ -10,9 +10,10 @@ import type { Done, Space, Topology } from './netns.ts';
 import type { Sa } from './sas.ts';
 
 const CHARON = '/usr/lib/ipsec/charon';
+export const STROKE = '/usr/lib/ipsec/stroke';
 export const PLUGINS =
   'aes sha2 sha1 md5 random nonce openssl gmp curve25519 chapoly hmac kdf gcm ccm cmac xcbc pem x509 pubkey ' +
-  'kernel-libipsec kernel-netlink socket-default vici';
+  'kernel-libipsec kernel-netlink socket-default vici stroke counters';
 
 export interface StrongSwanOptions {
   readonly conf: string;
@@ -73,6 +74,13 @@ export class StrongSwan implements Gateway {
 
   swanctl(...args: readonly string[]): Promise<Done> {
     return swanctl(this.#socket, args, [`STRONGSWAN_CONF=${join(this.#folder, 'strongswan.conf')}`]);
+  }
+
+  /** What its old command line prints, where that is installed. */
+  async statusall(): Promise<string> {
+    const done = await this.space.run('nsenter', ['-t', `${this.pid}`, '-m', STROKE, 'statusall']);
+    if (done.code !== 0) throw new Error(`stroke statusall: ${done.stderr}${done.stdout}`);
+    return done.stdout;
   }
 
   sas(): Promise<readonly Sa[]> {
@@ -147,6 +155,10 @@ charon {
     }
     kernel-libipsec {
       load = yes
+    }
+    # It has no secrets from the host.
+    stroke {
+      secrets_file = ${folder}/ipsec.secrets
     }
     socket-default {
       set_source = yes

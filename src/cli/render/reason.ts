@@ -1,6 +1,7 @@
 // A reason for the reader: the sentence, what was wanted and what came, where it is written, what to change.
 
 import { clean } from '../../bytes/printable.ts';
+import { formatPlace } from '../../config/error.ts';
 import type { MissView, ReasonView } from '../../daemon/control/status.ts';
 
 export function reasonLines(reason: ReasonView): string[] {
@@ -10,7 +11,7 @@ export function reasonLines(reason: ReasonView): string[] {
     ['want', reason.want?.join(', ')],
     ['got', reason.got?.join(', ')],
     ...(reason.misses ?? []).map((miss) => ['miss', missText(miss)] as const),
-    ['where', reason.where && `${reason.where.file}:${reason.where.line}:${reason.where.column}`],
+    ['where', reason.where && formatPlace(reason.where)],
     ['remedy', reason.remedy],
   ];
   const known = rows.flatMap(([label, text]) => (text ? [[label, text] as const] : []));

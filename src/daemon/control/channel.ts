@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { WireError } from '../../bytes/error.ts';
 import type { Peer } from '../../net/peer.ts';
 import type { Gate } from './gate.ts';
+import { refusal } from './reply.ts';
 import { decodePacket, encodePacket, type Packet, type Section, Segments } from './vici.ts';
 
 /** One command of one client. */
@@ -19,9 +20,18 @@ export interface Call {
 
 export type Command = (call: Call) => Section | Promise<Section>;
 
+/** Events that nobody asks for with a command: they are raised to whoever registered. */
+export interface Source {
+  readonly events: readonly string[];
+  /** Called when the first client registers for one of them; what it answers, when the last one has gone. */
+  begin(raise: (event: string, message: () => Section) => void): () => void;
+}
+
 export interface Dialect {
   readonly commands: ReadonlyMap<string, Command>;
+  /** That commands tell to the client that gave them. */
   readonly events: ReadonlySet<string>;
+  readonly sources?: readonly Source[];
 }
 
 /** Why a client was let go, for the log. */
@@ -34,8 +44,11 @@ export type Gone =
 export const MAX_QUEUE = 4 * 1024 * 1024;
 
 export interface ChannelOptions {
-  readonly dialect: Dialect;
+  readonly commands: ReadonlyMap<string, Command>;
+  readonly events: ReadonlySet<string>;
   readonly onBug: (command: string, error: unknown) => void;
+  /** The client registers for other events than before. */
+  readonly onInterest: () => void;
   /** Without one everything is allowed, and nothing is recorded. */
   readonly gate?: Gate | undefined;
   readonly peer?: Peer | undefined;
@@ -43,14 +56,12 @@ export interface ChannelOptions {
 
 export class Channel {
   readonly #socket: Socket;
-  readonly #dialect: Dialect;
   readonly #options: ChannelOptions;
   readonly #registered = new Set<string>();
   #overflow: number | undefined;
 
   constructor(socket: Socket, options: ChannelOptions) {
     this.#socket = socket;
-    this.#dialect = options.dialect;
     this.#options = options;
   }
 
@@ -105,7 +116,7 @@ export class Channel {
         this.write(encodePacket({ type: this.#register(packet.name) ? 'confirm' : 'unknown-event' }));
         break;
       case 'unregister':
-        this.write(encodePacket({ type: this.#registered.delete(packet.name) ? 'confirm' : 'unknown-event' }));
+        this.write(encodePacket({ type: this.#unregister(packet.name) ? 'confirm' : 'unknown-event' }));
         break;
       case 'response':
       case 'unknown-command':
@@ -118,13 +129,20 @@ export class Channel {
   }
 
   #register(event: string): boolean {
-    if (!this.#dialect.events.has(event)) return false;
+    if (!this.#options.events.has(event)) return false;
     this.#registered.add(event);
+    this.#options.onInterest();
+    return true;
+  }
+
+  #unregister(event: string): boolean {
+    if (!this.#registered.delete(event)) return false;
+    this.#options.onInterest();
     return true;
   }
 
   async #answer(name: string, message: Section): Promise<Uint8Array> {
-    const command = this.#dialect.commands.get(name);
+    const command = this.#options.commands.get(name);
     if (!command) return encodePacket({ type: 'unknown-command' });
     const { gate, peer, onBug } = this.#options;
     const entry = gate?.enter(peer, name, message);
@@ -175,11 +193,4 @@ export class Channel {
       socket.on('close', settle);
     });
   }
-}
-
-function refusal(why: string): Section {
-  return new Map([
-    ['success', 'no'],
-    ['errmsg', why],
-  ]);
 }

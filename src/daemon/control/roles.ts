@@ -8,7 +8,7 @@ export type Role = 'read' | 'operate' | 'admin';
 const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 };
 
 const READ =
-  /^(version|stats|list-.*|get-(conns|pools|authorities|counters|algorithms|keys|shared)|espalier-(status|counters))$/;
+  /^(version|stats|list-.*|get-(conns|pools|authorities|counters|algorithms|keys|shared)|espalier-(addresses|counters|status))$/;
 const OPERATE =
   /^(initiate|terminate|rekey|redirect|install|uninstall|reset-counters|espalier-(initiate|terminate|admin))$/;
 

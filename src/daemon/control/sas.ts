@@ -5,19 +5,36 @@ import { transformName } from '../../ike/transforms.ts';
 import { formatSelector } from '../../ike/ts.ts';
 import { TRANSFORM } from '../../ike/wire/constants.ts';
 import type { Transform } from '../../ike/wire/payload.ts';
-import type { ChildState, ChildStatus, SessionStatus } from '../status.ts';
-import { type Entry, section } from './section.ts';
+import type { ChildState, ChildStatus, Gateway, SessionStatus } from '../status.ts';
+import type { Command } from './channel.ts';
+import { refusal, wrong } from './reply.ts';
+import { type Entry, printable, section } from './section.ts';
+import { selected, target } from './target.ts';
 import type { Section } from './vici.ts';
 
-/** Only children in these states have SPIs and counters to show. */
-const INSTALLED: ReadonlySet<ChildState> = new Set(['INSTALLED', 'REKEYING', 'REKEYED']);
+/** Children in these states have no SPIs and counters to show yet. */
+const IN_THE_MAKING: ReadonlySet<ChildState> = new Set(['CREATED', 'INSTALLING']);
+
+export function listSas(gateway: Gateway): Command {
+  return async (call) => {
+    const why = wrong(call);
+    if (why !== undefined) return refusal(why);
+    if (!call.wants('list-sa')) return new Map();
+    const what = target(call.message);
+    for (const session of gateway.sessions()) {
+      const children = selected(session, what);
+      if (children) await call.stream('list-sa', sessionSection(session, children));
+    }
+    return new Map();
+  };
+}
 
 /** One `list-sa` event. `children` are those of the session that the client asked for. */
 export function sessionSection(session: SessionStatus, children: readonly ChildStatus[]): Section {
   return section([session.conn, section(...sessionEntries(session), ['child-sas', childSections(children)])]);
 }
 
-function sessionEntries(session: SessionStatus): readonly Entry[] {
+export function sessionEntries(session: SessionStatus): readonly Entry[] {
   const established = session.state === 'ESTABLISHED';
   return [
     ['uniqueid', session.id],
@@ -25,16 +42,17 @@ function sessionEntries(session: SessionStatus): readonly Entry[] {
     ['state', session.state],
     ['local-host', session.local.ip],
     ['local-port', session.local.port],
-    ['local-id', session.localId],
+    ['local-id', printable(session.localId)],
     ['remote-host', session.remote.ip],
     ['remote-port', session.remote.port],
-    ['remote-id', session.remoteId],
+    ['remote-id', printable(session.remoteId)],
     ['initiator', session.initiator],
     ['initiator-spi', session.spiI],
     ['responder-spi', session.spiR],
     ['nat-local', session.natLocal],
     ['nat-remote', session.natRemote],
-    ['nat-any', session.natLocal || session.natRemote],
+    ['nat-fake', session.natFake],
+    ['nat-any', session.natLocal || session.natRemote || session.natFake],
     ...algorithms(session.transforms),
     ['established', established ? seconds(session.establishedSince) : undefined],
     ['rekey-time', established ? seconds(session.rekeyIn) : undefined],
@@ -45,17 +63,21 @@ function sessionEntries(session: SessionStatus): readonly Entry[] {
 }
 
 function childSections(children: readonly ChildStatus[]): Section {
-  return section(...children.map((child): Entry => [`${child.name}-${child.id}`, section(...childEntries(child))]));
+  return section(...children.map((child): Entry => [childName(child), section(...childEntries(child))]));
 }
 
-function childEntries(child: ChildStatus): readonly Entry[] {
+export function childName({ name, id }: ChildStatus): string {
+  return `${name}-${id}`;
+}
+
+export function childEntries(child: ChildStatus): readonly Entry[] {
   return [
     ['name', child.name],
     ['uniqueid', child.id],
     ['reqid', child.reqid],
     ['state', child.state],
     ['mode', child.mode.toUpperCase()],
-    ...(INSTALLED.has(child.state) ? installedEntries(child) : []),
+    ...(IN_THE_MAKING.has(child.state) ? [] : installedEntries(child)),
     ['local-ts', child.localTs.map(formatSelector)],
     ['remote-ts', child.remoteTs.map(formatSelector)],
   ];

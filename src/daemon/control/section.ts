@@ -1,5 +1,6 @@
 // Reading and writing the sections of a vici message: the forms strongSwan gives to numbers, yes/no and lists.
 
+import { utf8 } from '../../bytes/bytes.ts';
 import type { Section, Value } from './vici.ts';
 
 export type Entry = readonly [key: string, value: Value | number | boolean | undefined];
@@ -12,6 +13,16 @@ export function section(...entries: readonly Entry[]): Section {
     made.set(key, value === true ? 'yes' : typeof value === 'number' ? String(value) : value);
   }
   return made;
+}
+
+/** One line of printable ASCII: of anything else libvici, and with it swanctl, shows nothing at all. */
+export function line(text: string): string {
+  return printable(text.replace(/\s*\n\s*/g, '; ').replaceAll('…', '...'));
+}
+
+/** As strongSwan prints a name: what is no printable ASCII is one `?` for each of its bytes. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, (character) => '?'.repeat(utf8(character).length));
 }
 
 export function text(from: Section, key: string): string | undefined {

@@ -5,7 +5,7 @@ import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { type Peer, peerOf } from '../../net/peer.ts';
-import { Channel, type Dialect, type Gone } from './channel.ts';
+import { Channel, type Dialect, type Gone, type Source } from './channel.ts';
 import type { Gate } from './gate.ts';
 import { parseUri } from './uri.ts';
 import { encodePacket, type Section } from './vici.ts';
@@ -38,9 +38,14 @@ export class ControlServer {
   readonly #options: ControlOptions;
   readonly #server: Server;
   readonly #channels = new Set<Channel>();
+  readonly #events: ReadonlySet<string>;
+  /** Sources that somebody listens to, and how they end. */
+  readonly #flowing = new Map<Source, () => void>();
 
   private constructor(options: ControlOptions) {
     this.#options = options;
+    const { events, sources = [] } = options;
+    this.#events = new Set([...events, ...sources.flatMap((source) => source.events)]);
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = MAX_CLIENTS;
   }
@@ -60,12 +65,33 @@ export class ControlServer {
     return control;
   }
 
-  /** To every client that registered for it. */
-  raise(event: string, message: Section): void {
+  /** To every client that registered for it; the message is made if there is one. */
+  raise(event: string, message: () => Section): void {
     const listeners = [...this.#channels].filter((channel) => channel.wants(event));
     if (listeners.length === 0) return;
-    const packet = encodePacket({ type: 'event', name: event, message });
-    for (const channel of listeners) channel.write(packet);
+    try {
+      const packet = encodePacket({ type: 'event', name: event, message: message() });
+      for (const channel of listeners) channel.write(packet);
+    } catch (error) {
+      // An event that cannot be made is lost; whoever brought it about must not fail for that.
+      this.#options.onBug?.(event, error);
+    }
+  }
+
+  #listen(): void {
+    for (const source of this.#options.sources ?? []) {
+      const end = this.#flowing.get(source);
+      const heard = source.events.some((event) => [...this.#channels].some((channel) => channel.wants(event)));
+      if (heard && !end)
+        this.#flowing.set(
+          source,
+          source.begin((event, message) => this.raise(event, message)),
+        );
+      else if (end && !heard) {
+        this.#flowing.delete(source);
+        end();
+      }
+    }
   }
 
   get clients(): number {
@@ -111,14 +137,17 @@ export class ControlServer {
       return;
     }
     const channel = new Channel(socket, {
-      dialect: this.#options,
+      commands: this.#options.commands,
+      events: this.#events,
       onBug: (command, error) => this.#options.onBug?.(command, error),
+      onInterest: () => this.#listen(),
       gate,
       peer,
     });
     this.#channels.add(channel);
     void channel.serve().then((gone) => {
       this.#channels.delete(channel);
+      this.#listen();
       if (gone.kind !== 'left') this.#options.onDropped?.(gone);
     });
   }

@@ -53,7 +53,7 @@ test('after a stream its events come no more', async (t) => {
   const one = await client();
   let seen = 0;
   await one.stream('initiate', 'control-log', section(['child', 'net']), () => seen++);
-  server.raise('control-log', new Map());
+  server.raise('control-log', () => new Map());
   await one.request('initiate', section(['child', 'net']));
   assert.equal(seen, 1);
 });

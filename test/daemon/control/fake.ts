@@ -11,11 +11,14 @@ import { Client } from '../../../src/daemon/control/client.ts';
 import { dialect } from '../../../src/daemon/control/commands.ts';
 import type { Gate } from '../../../src/daemon/control/gate.ts';
 import { ControlServer } from '../../../src/daemon/control/server.ts';
+import type { Trapped } from '../../../src/daemon/protection.ts';
 import type {
   ChildStatus,
   ConnectionStatus,
   CountedAll,
   Gateway,
+  Happening,
+  Load,
   Outcome,
   Progress,
   Reloaded,
@@ -24,6 +27,7 @@ import type {
 } from '../../../src/daemon/status.ts';
 import type { Connection, SharedKey } from '../../../src/ike/connection.ts';
 import type { Reason } from '../../../src/ike/reason.ts';
+import { Tally } from '../../../src/ike/tally.ts';
 import type { Selector } from '../../../src/ike/wire/ts.ts';
 
 export const OK: Reason = { code: 'ok', text: 'connected' };
@@ -91,6 +95,7 @@ export const SESSION: SessionStatus = {
   spiR: '71c110f4415903cc',
   natLocal: false,
   natRemote: true,
+  natFake: false,
   transforms: [
     { type: 1, id: 12, keyBits: 128 },
     { type: 3, id: 12 },
@@ -127,6 +132,10 @@ type Closed = Outcome & { readonly matches: number; readonly terminated: number 
 export class FakeGateway implements Gateway {
   readonly asked: unknown[] = [];
   readonly configuration = new Configuration([], []);
+  readonly tally = new Tally();
+  readonly watching = new Set<(happening: Happening) => void>();
+  trapped: readonly Trapped[] = [];
+  at: readonly string[] = ['10.71.0.1'];
   running: readonly SessionStatus[] = [SESSION];
   reloading: Reloaded = { ...DONE, added: ['new'], removed: [], changed: ['gw'], same: 1, warnings: [] };
   known: readonly ConnectionStatus[] = [GW];
@@ -163,8 +172,8 @@ export class FakeGateway implements Gateway {
     return { ike: { 'bad-icv': 3 }, drops: { replay: 2, policy: 0 }, io: { 'tun-reads': 1_000_000 } };
   }
 
-  rekey(what: Target): number {
-    this.asked.push({ rekey: what });
+  rekey(what: Target, reauth = false): number {
+    this.asked.push({ rekey: what, ...(reauth ? { reauth } : {}) });
     return this.running.filter((session) => what.ike === undefined || session.conn === what.ike).length;
   }
 
@@ -214,6 +223,29 @@ export class FakeGateway implements Gateway {
     return this.reloading;
   }
 
+  load(): Load {
+    const sessions = this.running.length;
+    return { uptime: 367, threads: 3, scheduled: 5, queued: 0, sessions, halfOpen: 0 };
+  }
+
+  addresses(): readonly string[] {
+    return this.at;
+  }
+
+  traps(): readonly Trapped[] {
+    return this.trapped;
+  }
+
+  watch(hear: (happening: Happening) => void): () => void {
+    this.watching.add(hear);
+    return () => this.watching.delete(hear);
+  }
+
+  /** To all who watch. */
+  tell(happening: Happening): void {
+    for (const hear of this.watching) hear(happening);
+  }
+
   manage(what: { ike: string; child?: string }, down: boolean): Outcome {
     this.asked.push({ manage: what, down });
     return what.ike === 'gw' ? DONE : NOT_FOUND;
@@ -224,7 +256,23 @@ export function line(text: string, level = 1): Progress {
   return { level, group: 'IKE', text, session: 1, conn: 'gw' };
 }
 
+/** Log lines, as they come. */
+export class FakeLog {
+  readonly following = new Set<(line: Progress) => void>();
+
+  follow(hear: (line: Progress) => void): () => void {
+    this.following.add(hear);
+    return () => this.following.delete(hear);
+  }
+
+  write(line: Progress): void {
+    for (const hear of this.following) hear(line);
+  }
+}
+
 export interface Stage {
+  readonly log: FakeLog;
+  readonly warnings: string[];
   readonly gateway: FakeGateway;
   readonly server: ControlServer;
   readonly uri: string;
@@ -246,9 +294,12 @@ export async function stage(t: TestContext, gate?: (gateway: FakeGateway) => Gat
   const gateway = new FakeGateway();
   const dropped: Gone[] = [];
   const bugs: string[] = [];
+  const log = new FakeLog();
+  const warnings: string[] = [];
+  const warn = (conn: string, text: string) => warnings.push(`${conn}: ${text}`);
   const server = await ControlServer.listen({
     uri,
-    ...dialect({ gateway, version: '1.2.3' }),
+    ...dialect({ gateway, version: '1.2.3', log, warn }),
     ...(gate ? { gate: gate(gateway) } : {}),
     onDropped: (gone) => dropped.push(gone),
     onBug: (command) => bugs.push(command),
@@ -259,5 +310,5 @@ export async function stage(t: TestContext, gate?: (gateway: FakeGateway) => Gat
     t.after(() => made.close());
     return made;
   };
-  return { gateway, server, uri, path, dropped, bugs, client };
+  return { gateway, log, warnings, server, uri, path, dropped, bugs, client };
 }

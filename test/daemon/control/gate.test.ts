@@ -19,7 +19,15 @@ const NOBODY = 65_534;
 
 test('a command has the role that it needs, and one that nobody knows needs all', () => {
   const needs = (command: string) => needed(command);
-  for (const command of ['list-sas', 'list-conns', 'stats', 'version', 'get-conns', 'espalier-status']) {
+  for (const command of [
+    'list-sas',
+    'list-conns',
+    'stats',
+    'version',
+    'get-conns',
+    'espalier-status',
+    'espalier-addresses',
+  ]) {
     assert.equal(needs(command), 'read', command);
   }
   for (const command of ['initiate', 'terminate', 'rekey', 'install', 'espalier-admin']) {

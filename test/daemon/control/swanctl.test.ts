@@ -1,31 +1,12 @@
 // The stock swanctl of strongSwan as client of our control socket. What it prints for charon 5.9.8 is the measure.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { lacking } from '../../support/needs.ts';
 import { line, OK, REFUSED, SESSION, stage } from './fake.ts';
+import { swanctl } from './stock.ts';
 
 const skip = lacking('swanctl');
-
-interface Done {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function swanctl(uri: string, ...args: readonly string[]): Promise<Done> {
-  // No configuration of the host has a say. An empty file would not do: swanctl takes it for a broken one.
-  const conf = `${uri.slice('unix://'.length)}.conf`;
-  writeFileSync(conf, 'swanctl {\n}\n');
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin`, STRONGSWAN_CONF: conf };
-  return new Promise((resolve) => {
-    execFile('swanctl', [...args, '--uri', uri], { env, timeout: 30_000 }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
 
 test('swanctl --version --daemon prints our version', { skip }, async (t) => {
   const { uri } = await stage(t);
@@ -120,8 +101,30 @@ test('swanctl --terminate and --rekey tell what was done', { skip }, async (t) =
   assert.deepEqual(rekeyed, { code: 0, stdout: 'rekey completed successfully\n', stderr: '' });
 });
 
-test('a swanctl command that we do not have fails and harms nobody', { skip }, async (t) => {
+test('swanctl --rekey by ids, and as reauthentication', { skip }, async (t) => {
+  const { uri, gateway } = await stage(t);
+  await swanctl(uri, '--rekey', '--ike', 'gw', '--reauth');
+  await swanctl(uri, '--rekey', '--ike-id', '1');
+  await swanctl(uri, '--rekey', '--child-id', '7');
+  assert.deepEqual(gateway.asked, [
+    { rekey: { ike: 'gw' }, reauth: true },
+    { rekey: { ikeId: 1 } },
+    { rekey: { childId: 7 } },
+  ]);
+});
+
+test('swanctl --install and --uninstall set and take traps', { skip }, async (t) => {
+  const { uri, gateway } = await stage(t);
+  const done = await swanctl(uri, '--install', '--child', 'net', '--ike', 'gw');
+  assert.deepEqual(done, { code: 0, stdout: 'install completed successfully\n', stderr: '' });
+  const undone = await swanctl(uri, '--uninstall', '--child', 'net');
+  assert.deepEqual(undone, { code: 0, stdout: 'uninstall completed successfully\n', stderr: '' });
+  assert.deepEqual(gateway.asked, [{ install: { ike: 'gw', child: 'net' } }, { uninstall: { child: 'net' } }]);
+});
+
+test('swanctl --redirect is refused by name', { skip }, async (t) => {
   const { uri } = await stage(t);
-  assert.notEqual((await swanctl(uri, '--list-pools')).code, 0);
-  assert.equal((await swanctl(uri, '--list-sas')).code, 0);
+  const done = await swanctl(uri, '--redirect', '--ike', 'gw', '--gateway', '192.0.2.9');
+  assert.equal(done.code, 1);
+  assert.equal(done.stderr, 'redirect failed: redirecting peers (RFC 5685) is not supported\n');
 });
