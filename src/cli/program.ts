@@ -11,6 +11,7 @@ import { down } from './commands/down.ts';
 import { rekey } from './commands/rekey.ts';
 import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
+import { statusall } from './commands/statusall.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 import { why } from './commands/why.ts';
@@ -56,6 +57,12 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       'show the state of connections and children; with a NAME also why it is not up',
       (cli) => cli.positional('name', { type: 'string', describe: NAME }).options(CLIENT),
       (argv) => does(status({ ...client(argv), name: argv.name }, io)),
+    )
+    .command(
+      'statusall [name]',
+      'all that the daemon tells of itself, in the text form of strongSwan\'s "ipsec statusall"',
+      (cli) => cli.positional('name', { type: 'string', describe: 'a connection or a child' }).options(CLIENT),
+      (argv) => does(statusall({ ...client(argv), name: argv.name }, io)),
     )
     .command(
       'up <name>',

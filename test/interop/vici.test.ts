@@ -12,6 +12,7 @@ import type { Espalier } from '../support/espalier.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { INTEROP, lacking } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
+import type { StrongSwan } from '../support/strongswan.ts';
 import { type Plan, swanctlConf } from './plan.ts';
 import { inLab, type Lab } from './scenario.ts';
 
@@ -229,5 +230,38 @@ test('an unknown secret or connection in a loaded file is refused by name, and t
       /loading connection 'gw' failed: vici gw: unknown option "dpd_dealy"; did you mean "dpd_delay"\?/,
     );
     await lab.pings();
+  }),
+);
+
+/** Lines of `statusall` with what the two ends have each for itself masked. */
+function statusForm(text: string): string[] {
+  const lines = text.split('\n');
+  return lines.slice(lines.indexOf('Connections:')).map((row) =>
+    row
+      // Sides, SPIs and who began; what is named otherwise since strongSwan 5.9; then numbers.
+      .replace(/192\.0\.2\.\d/g, 'ADDRESS')
+      .replace(/10\.\d\.0\.0/g, 'NET')
+      .replace(/[ab]\.espalier/g, 'ID')
+      .replace(/\b[0-9a-f]{8}([0-9a-f]{8})?_/g, (spi) => `${spi.length - 1}_`)
+      .replaceAll('*', '')
+      .replace(/dpdaction=\w+/, 'dpdaction=')
+      .replace(/\b\d+ (second|minute|hour)s?\b/g, 'SPAN')
+      .replace(/\d+s ago/g, 'AGO')
+      .replace(/[[{]\d+[\]}]/, '#'),
+  );
+}
+
+test('statusall prints of a tunnel what the other end prints', { skip: skip || lacking('stroke') }, () =>
+  inLab(mixed, async (lab) => {
+    const [espalier, strongswan] = [lab.a as Espalier, lab.b as StrongSwan];
+    const shown = async () => (await espalier.cli('statusall')).stdout;
+    const idle = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
+    assert.deepEqual(idle[0], idle[1]);
+    assert.equal(idle[0]?.at(-1), '  none');
+    await lab.up('a');
+    await lab.pings();
+    const [ours, theirs] = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
+    assert.deepEqual(ours, theirs);
+    assert.equal(ours?.length, idle[0].length + 5, 'an IKE SA in three lines and a child in three');
   }),
 );
