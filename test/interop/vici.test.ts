@@ -103,6 +103,23 @@ test('behind a NAT, too', { skip }, () =>
   }),
 );
 
+for (const [who, forced] of [
+  ['strongSwan', { ...mixed, differs: { a: { encap: 'auto' } } }],
+  ['Espalier', { ...mixed, b: 'espalier', encap: 'yes', differs: { a: { encap: 'auto' } } }],
+] as const) {
+  test(`${who} that makes believe there is a NAT says so, and the other end sees one`, { skip }, () =>
+    inLab(forced, async (lab) => {
+      await lab.up('a');
+      const seen = await Promise.all([lab.a, lab.b].map((gateway) => streamed(gateway, 'list-sas', 'list-sa')));
+      const nat = seen.map(([sa]) => comparable(sa ?? section()).filter((row) => row.includes('.nat-')));
+      assert.deepEqual(nat, [
+        ['gw.nat-remote = yes', 'gw.nat-any = yes'],
+        ['gw.nat-fake = yes', 'gw.nat-any = yes'],
+      ]);
+    }),
+  );
+}
+
 /** The events of both ends, in short, from now on. */
 async function listen(lab: Lab): Promise<{ readonly a: string[][]; readonly b: string[][] }> {
   const heard = { a: [] as string[][], b: [] as string[][] };

@@ -186,6 +186,9 @@ test('swanctl --counters prints them all, by connection, and resets', { skip }, 
   assert.equal(gateway.tally.byConnection().size, 1);
   await swanctl(uri, '--counters', '--reset', '--name', 'gw');
   assert.equal(gateway.tally.byConnection().size, 0);
+  gateway.tally.count('invalid', 'gw');
+  await swanctl(uri, '--counters', '--reset', '--all');
+  assert.deepEqual([gateway.tally.byConnection().size, gateway.tally.all().invalid], [0, 1]);
 });
 
 test("swanctl --list-algs prints what can be negotiated, in charon's sections", { skip }, async (t) => {
