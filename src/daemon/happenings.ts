@@ -3,6 +3,7 @@
 
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
+import { isOurWill, type Reason } from '../ike/reason.ts';
 import type { IkeSa } from '../ike/sa.ts';
 import type { ChildState as Child } from '../ike/state.ts';
 import type { Gateway } from './gateway.ts';
@@ -93,7 +94,7 @@ export class Happenings {
       case 'child-rekeyed':
         return this.#childRekeyed(known, event.id, event.by);
       case 'child-closed':
-        return this.#closed(known, event.id);
+        return this.#closed(known, event.id, event.reason);
       case 'peer-moved':
         return this.#moved(known);
       case 'session-started':
@@ -110,7 +111,7 @@ export class Happenings {
   #rekeyed(known: Known, by: SessionId): void {
     const next = this.#learn(by);
     const { version, id } = known.sa.state;
-    if (version === 1) this.#down(known);
+    if (version === 1) this.#down(known, 'DELETING');
     else if (next) {
       const before = this.#session(known, 'ESTABLISHED');
       this.#tell({ kind: 'ike-rekey', before, session: this.#session(next) });
@@ -128,21 +129,24 @@ export class Happenings {
     this.#children.delete(id);
   }
 
-  /** As strongSwan tells it: an IKE SA goes before its children. */
-  #closed(known: Known, id: number): void {
-    const ends = known.sa.state.phase === 'closed' && known.sa.state.successor === undefined;
-    if (ends) this.#down(known);
+  /** As strongSwan tells it: an IKE SA goes before its children, but in IKEv1 whoever ends it deletes them first. */
+  #closed(known: Known, id: number, reason: Reason): void {
+    const { phase, successor, version } = known.sa.state;
+    const ends = phase === 'closed' && successor === undefined;
+    const first = ends && version === 1 && isOurWill(reason);
+    if (ends && !first) this.#down(known);
     this.#child(id, (child) => {
-      const status = this.#status(child, known, ends ? undefined : 'DELETED');
-      this.#tell({ kind: 'child-updown', up: false, session: this.#session(known), child: status });
+      const status = this.#status(child, known, ends && !first ? undefined : 'DELETED');
+      const session = this.#session(known, first ? 'ESTABLISHED' : undefined);
+      this.#tell({ kind: 'child-updown', up: false, session, child: status });
     });
     this.#children.delete(id);
   }
 
-  #down(known: Known): void {
+  #down(known: Known, shown?: SessionState): void {
     if (known.down) return;
     known.down = true;
-    this.#tell({ kind: 'ike-updown', up: false, session: this.#session(known) });
+    this.#tell({ kind: 'ike-updown', up: false, session: this.#session(known, shown) });
   }
 
   #moved(known: Known): void {

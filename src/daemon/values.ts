@@ -11,7 +11,8 @@ import type { ChildState, ChildStatus, ConnectionStatus, SessionState, SessionSt
 
 type Stats = Pick<Plane, 'stats'>;
 
-export function sessionStatus({ state, tasks, rekeying, udp }: IkeSa, plane: Stats, now: Millis): SessionStatus {
+export function sessionStatus(sa: IkeSa, plane: Stats, now: Millis): SessionStatus {
+  const { state, tasks, rekeying, udp } = sa;
   const { suite } = state;
   return {
     id: state.id,
@@ -30,14 +31,22 @@ export function sessionStatus({ state, tasks, rekeying, udp }: IkeSa, plane: Sta
     natFake: state.udpForced && !state.natLocal && !state.natRemote,
     transforms: suite ? transformsOf(suite) : [],
     establishedSince: since(state.establishedAt, now),
-    rekeyIn: until(state.rekeyAt, now),
-    reauthIn: until(state.reauthAt, now),
+    ...renewal(sa, now),
     tasksQueued: tasks.queued,
     tasksActive: tasks.active,
     children: state.children
       .filter((child) => child.stage !== 'lingering')
       .map((child) => childStatus(child, udp, plane, now)),
   };
+}
+
+/** In IKEv1 there is one way to renew; strongSwan calls it by the option that has set its time. */
+function renewal(sa: IkeSa, now: Millis): Pick<SessionStatus, 'rekeyIn' | 'reauthIn'> {
+  const { version, rekeyAt, reauthAt } = sa.state;
+  const renamed = version === 1 && reauthAt !== undefined && sa.conn.reauthTime === 0;
+  return renamed
+    ? { rekeyIn: until(reauthAt, now), reauthIn: undefined }
+    : { rekeyIn: until(rekeyAt, now), reauthIn: until(reauthAt, now) };
 }
 
 export function childStatus(child: Child, udp: boolean, plane: Stats, now: Millis): ChildStatus {

@@ -67,20 +67,22 @@ function connect(gateway: Gateway): Promise<Client> {
   return Client.connect(control.startsWith('unix://') ? control : `unix://${control}`);
 }
 
-test('an SA and a connection have the same keys and values at both ends', { skip }, () =>
-  inLab(mixed, async (lab) => {
-    await lab.up('a');
-    await lab.pings();
-    for (const [command, event] of [
-      ['list-sas', 'list-sa'],
-      ['list-conns', 'list-conn'],
-    ] as const) {
-      const [ours, theirs] = await Promise.all([streamed(lab.a, command, event), streamed(lab.b, command, event)]);
-      assert.equal(theirs.length, 1);
-      assert.deepEqual(ours.map(comparable), theirs.map(comparable), command);
-    }
-  }),
-);
+for (const version of [2, 1] as const) {
+  test(`an SA and a connection of IKEv${version} have the same keys and values at both ends`, { skip }, () =>
+    inLab({ ...mixed, version }, async (lab) => {
+      await lab.up('a');
+      await lab.pings();
+      for (const [command, event] of [
+        ['list-sas', 'list-sa'],
+        ['list-conns', 'list-conn'],
+      ] as const) {
+        const [ours, theirs] = await Promise.all([streamed(lab.a, command, event), streamed(lab.b, command, event)]);
+        assert.equal(theirs.length, 1);
+        assert.deepEqual(ours.map(comparable), theirs.map(comparable), command);
+      }
+    }),
+  );
+}
 
 test('behind a NAT, too', { skip }, () =>
   inLab({ ...mixed, nat: true }, async (lab) => {
@@ -133,6 +135,23 @@ async function listen(lab: Lab): Promise<{ readonly a: string[][]; readonly b: s
   return heard;
 }
 
+/** Waits for these events at both ends and compares what they say. */
+async function alike(heard: Awaited<ReturnType<typeof listen>>, wanted: readonly string[]): Promise<void> {
+  await until('all events are there', async () =>
+    heard.a.length >= wanted.length && heard.b.length >= wanted.length ? true : undefined,
+  );
+  assert.deepEqual(
+    heard.b.map(([event]) => event),
+    wanted,
+    'what strongSwan tells',
+  );
+  // Whoever asked for a rekeying holds its old keys in another state until the answer is there; theirs says when it
+  // would have been renewed.
+  const settled = (events: string[][]) =>
+    events.map((rows) => rows.filter((row) => !/\.old\.(state|rekey-time|life-time|established) =/.test(row)));
+  assert.deepEqual(settled(heard.a), settled(heard.b));
+}
+
 test('events have the same keys and values, and come in the same order', { skip }, () =>
   inLab(mixed, async (lab) => {
     const heard = await listen(lab);
@@ -145,23 +164,26 @@ test('events have the same keys and values, and come in the same order', { skip 
     await lab.a.swanctl('--initiate', '--child', 'net', '--timeout', '10');
     await lab.b.swanctl('--terminate', '--ike', 'gw', '--timeout', '10');
     await lab.empty();
-    const wanted = [
+    await alike(heard, [
       ...['ike-updown', 'child-updown', 'child-rekey', 'ike-rekey', 'child-rekey', 'ike-rekey'],
       ...['child-updown', 'child-updown', 'ike-updown', 'child-updown'],
-    ];
-    await until('all events are there', async () =>
-      heard.a.length >= wanted.length && heard.b.length >= wanted.length ? true : undefined,
-    );
-    assert.deepEqual(
-      heard.b.map(([event]) => event),
-      wanted,
-      'what strongSwan tells',
-    );
-    // Whoever asked for a rekeying holds its old keys in another state until the answer is there; theirs says when it
-    // would have been renewed.
-    const settled = (events: string[][]) =>
-      events.map((rows) => rows.filter((row) => !/\.old\.(state|rekey-time|life-time|established) =/.test(row)));
-    assert.deepEqual(settled(heard.a), settled(heard.b));
+    ]);
+  }),
+);
+
+test('so do those of IKEv1', { skip }, () =>
+  inLab({ ...mixed, version: 1 }, async (lab) => {
+    const heard = await listen(lab);
+    await lab.up('a');
+    await lab.rekey('child', ['a']);
+    await lab.rekey('child', ['b']);
+    await lab.rekey('ike', ['a']);
+    await lab.a.swanctl('--terminate', '--ike', 'gw', '--timeout', '10');
+    await lab.empty();
+    await alike(heard, [
+      ...['ike-updown', 'child-updown', 'child-rekey', 'child-rekey'],
+      ...['ike-updown', 'ike-updown', 'child-updown', 'ike-updown'],
+    ]);
   }),
 );
 
@@ -268,17 +290,20 @@ function statusForm(text: string): string[] {
   );
 }
 
-test('statusall prints of a tunnel what the other end prints', { skip: skip || lacking('stroke') }, () =>
-  inLab(mixed, async (lab) => {
-    const [espalier, strongswan] = [lab.a as Espalier, lab.b as StrongSwan];
-    const shown = async () => (await espalier.cli('statusall')).stdout;
-    const idle = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
-    assert.deepEqual(idle[0], idle[1]);
-    assert.equal(idle[0]?.at(-1), '  none');
-    await lab.up('a');
-    await lab.pings();
-    const [ours, theirs] = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
-    assert.deepEqual(ours, theirs);
-    assert.equal(ours?.length, idle[0].length + 5, 'an IKE SA in three lines and a child in three');
-  }),
-);
+for (const version of [2, 1] as const) {
+  const title = `statusall prints of a tunnel with IKEv${version} what the other end prints`;
+  test(title, { skip: skip || lacking('stroke') }, () =>
+    inLab({ ...mixed, version }, async (lab) => {
+      const [espalier, strongswan] = [lab.a as Espalier, lab.b as StrongSwan];
+      const shown = async () => (await espalier.cli('statusall')).stdout;
+      const idle = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
+      assert.deepEqual(idle[0], idle[1]);
+      assert.equal(idle[0]?.at(-1), '  none');
+      await lab.up('a');
+      await lab.pings();
+      const [ours, theirs] = [await shown(), await strongswan.statusall()].map((text) => statusForm(text.trimEnd()));
+      assert.deepEqual(ours, theirs);
+      assert.equal(ours?.length, idle[0].length + 5, 'an IKE SA in three lines and a child in three');
+    }),
+  );
+}
