@@ -3,6 +3,7 @@
 
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { utf8 } from '../bytes/bytes.ts';
 import type { Peer } from '../net/peer.ts';
 
 export interface AuditEntry {
@@ -63,7 +64,7 @@ export class Audit {
     const file = join(this.#dir, FILE);
     const fd = openSync(file, 'a', 0o600);
     try {
-      const bytes = Buffer.from(line);
+      const bytes = utf8(line);
       // Half a line would spoil the next one.
       if (writeSync(fd, bytes) < bytes.length) throw new Error(`${file}: not all of a line could be written`);
       if (fstatSync(fd).size < LARGEST) return;

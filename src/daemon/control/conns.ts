@@ -86,6 +86,8 @@ function formatPattern(pattern: AddressPattern): string {
   switch (pattern.kind) {
     case 'any':
       return '%any';
+    case 'name':
+      return pattern.name;
     case 'range':
       return `${formatIp(pattern.start)}-${formatIp(pattern.end)}`;
     case 'prefix': {

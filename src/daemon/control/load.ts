@@ -82,7 +82,7 @@ const BLOBS: ReadonlySet<string> = new Set(['certs', 'cacerts', 'pubkeys']);
 
 /** Options that may have several values, by their last word. */
 const LISTS: ReadonlySet<string> = new Set(
-  OPTIONS.filter(({ type }) => ['list', 'addresses', 'proposals', 'selectors'].includes(type.kind)).map(
+  OPTIONS.filter(({ type }) => ['list', 'addresses', 'peers', 'proposals', 'selectors'].includes(type.kind)).map(
     ({ path }) => path.split('.').at(-1) as string,
   ),
 );
