@@ -8,6 +8,7 @@ import { admin } from './commands/admin.ts';
 import { check } from './commands/check.ts';
 import { counters } from './commands/counters.ts';
 import { down } from './commands/down.ts';
+import { log } from './commands/log.ts';
 import { rekey } from './commands/rekey.ts';
 import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
@@ -108,6 +109,12 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
           .positional('name', { type: 'string', describe: NAME, demandOption: true })
           .options(CLIENT),
       (argv) => does(admin({ ...client(argv), status: argv.status, name: argv.name }, io)),
+    )
+    .command(
+      'log [name]',
+      "follow the daemon's log; with a NAME only what concerns that connection",
+      (cli) => cli.positional('name', { type: 'string', describe: 'a connection' }).options(CLIENT),
+      (argv) => does(log({ ...client(argv), name: argv.name }, io)),
     )
     .command(
       'reload',

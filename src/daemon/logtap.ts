@@ -7,6 +7,7 @@ type Hear = (line: Progress) => void;
 
 export class LogTap {
   readonly #listeners = new Set<Hear>();
+  readonly #readers = new Set<(line: string) => void>();
   /** For pino, which calls it with what is to be logged. */
   readonly hooks: NonNullable<LoggerOptions['hooks']>;
 
@@ -23,6 +24,17 @@ export class LogTap {
   follow(hear: Hear): () => void {
     this.#listeners.add(hear);
     return () => this.#listeners.delete(hear);
+  }
+
+  /** Whole lines, as they are written: JSON. */
+  followLines(hear: (line: string) => void): () => void {
+    this.#readers.add(hear);
+    return () => this.#readers.delete(hear);
+  }
+
+  /** A line that is being written. */
+  line(line: string): void {
+    for (const hear of this.#readers) hear(line);
   }
 
   #tell(args: Parameters<LogFn>, level: number): void {

@@ -129,11 +129,17 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 }
 
 /** JSON for programs; for a person at a terminal, sentences. */
-function logger(level: string, { hooks }: LogTap): Logger {
-  const settings = { level, base: { pid: process.pid }, hooks };
-  if (!process.stdout.isTTY) return pino(settings);
+function logger(level: string, tap: LogTap): Logger {
   const colour = (process.env.NO_COLOR ?? '') === '';
-  return pino(settings, { write: (line) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`) });
+  const written = pino.destination({ fd: process.stdout.fd, sync: true });
+  const write = process.stdout.isTTY
+    ? (line: string) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`)
+    : (line: string) => written.write(line);
+  const both = (line: string) => {
+    write(line);
+    tap.line(line);
+  };
+  return pino({ level, base: { pid: process.pid }, hooks: tap.hooks }, { write: both });
 }
 
 /** To whoever started the daemon and does not see its log. */

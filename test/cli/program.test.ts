@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { VERSION } from '../../src/cli/about.ts';
 import type { ConnectionStatus } from '../../src/daemon/status.ts';
 import { folder, GW, line, NET, OK, REFUSED, SESSION, stage } from '../daemon/control/fake.ts';
+import { until } from '../support/netns.ts';
 import { espalier } from './terminal.ts';
 
 const FAILED: ConnectionStatus = {
@@ -368,4 +369,28 @@ test('wrong usage has exit code 2 and says what is wrong', async () => {
     assert.deepEqual([code, out], [2, ''], args.join(' '));
     assert.match(err, why);
   }
+});
+
+test('log follows the daemon’s log until the daemon ends, in sentences or as JSON, for one connection or all', async (t) => {
+  const { uri, log, server } = await stage(t);
+  const following = [
+    espalier(['log', '--control', uri]),
+    espalier(['log', 'gw', '--json', '--control', uri]),
+    espalier(['log', 'other', '--control', uri]),
+  ];
+  await until('all of them follow', () => server.clients === 3 && log.reading.size > 0);
+  // Each is registered when it has had an answer; the last to come registers last.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const record = { level: 40, time: 0, conn: 'gw', remedy: 'do this', msg: 'it failed' };
+  log.line(record);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await server.close();
+  const [people, programs, others] = await Promise.all(following);
+  assert.match(people?.out ?? '', /^\d\d:\d\d:\d\d WARN {2}gw: it failed\n {9}remedy: do this$/);
+  assert.deepEqual(JSON.parse(programs?.out ?? ''), record);
+  assert.equal(others?.out, '');
+  assert.deepEqual(
+    [people, programs, others].map((done) => done?.code),
+    [1, 1, 1],
+  );
 });

@@ -111,6 +111,15 @@ export class Client {
     this.#handlers.delete(event);
   }
 
+  /** Resolves when the connection has ended, whoever ended it. */
+  closed(): Promise<ControlError> {
+    return new Promise((resolve) => {
+      const over = () => resolve(this.#failed ?? new ControlError('closed', 'closed'));
+      if (this.#failed) over();
+      else this.#socket.once('close', over);
+    });
+  }
+
   close(): void {
     this.#fail(new ControlError('closed', 'closed'));
   }

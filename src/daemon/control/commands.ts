@@ -9,7 +9,7 @@ import type { Call, Command, Dialect } from './channel.ts';
 import { listConns } from './conns.ts';
 import { counters } from './counters.ts';
 import { credentials } from './credentials.ts';
-import { happenings, type Log, logLines } from './events.ts';
+import { happenings, type Log, logLines, wholeLines } from './events.ts';
 import { conns, type Warn } from './load.ts';
 import { management } from './management.ts';
 import { listPolicies } from './policies.ts';
@@ -57,7 +57,7 @@ export function dialect({ gateway, version, log, warn = () => {} }: About): Dial
       'control-log',
       'espalier-status',
     ]),
-    sources: [happenings(gateway), ...(log ? [logLines(log)] : [])],
+    sources: [happenings(gateway), ...(log ? [logLines(log), wholeLines(log)] : [])],
   };
 }
 

@@ -11,6 +11,8 @@ import type { Section } from './vici.ts';
 export interface Log {
   /** Tells each line from now on, until the answer is called. */
   follow(hear: (line: Progress) => void): () => void;
+  /** The same, as the daemon writes it: JSON. */
+  followLines(hear: (line: string) => void): () => void;
 }
 
 export function happenings(gateway: Gateway): Source {
@@ -23,6 +25,17 @@ export function happenings(gateway: Gateway): Source {
 export function logLines(log: Log): Source {
   return { events: ['log'], begin: (raise) => log.follow((line) => raise('log', () => logSection(line, MAIN_THREAD))) };
 }
+
+/** With all that a line says, which charon's event has no place for. */
+export function wholeLines(log: Log): Source {
+  return {
+    events: ['espalier-log'],
+    begin: (raise) => log.followLines((line) => raise('espalier-log', () => section(['line', line.slice(0, LONGEST)]))),
+  };
+}
+
+/** vici counts the bytes of a value in 16 bits. */
+const LONGEST = 16_000;
 
 /** swanctl prints the number of the thread. */
 const MAIN_THREAD = '0';

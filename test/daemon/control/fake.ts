@@ -265,6 +265,17 @@ export class FakeLog {
     return () => this.following.delete(hear);
   }
 
+  readonly reading = new Set<(line: string) => void>();
+
+  followLines(hear: (line: string) => void): () => void {
+    this.reading.add(hear);
+    return () => this.reading.delete(hear);
+  }
+
+  line(record: Readonly<Record<string, unknown>>): void {
+    for (const hear of this.reading) hear(`${JSON.stringify(record)}\n`);
+  }
+
   write(line: Progress): void {
     for (const hear of this.following) hear(line);
   }
