@@ -23,6 +23,7 @@ import { Desk } from './desk.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
+import { lean } from './lean.ts';
 import { LogTap } from './logtap.ts';
 import { readable } from './logtext.ts';
 import { measuring } from './measure.ts';
@@ -64,7 +65,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const tap = new LogTap();
   const log = logger(options.logLevel, tap);
   if (!sound(log)) return 1;
-  const config = read(options, log);
+  const config = lean(() => read(options, log));
   if (!config) return 2;
   // From here on there is something to clean up.
   const signalled = stopped();
@@ -81,7 +82,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     sharedKeys: config.secrets,
     admin: management(options, log),
   });
-  const desk = new Desk(gateway, () => loadConfig(options.config));
+  const desk = new Desk(gateway, () => lean(() => loadConfig(options.config)));
   const audit = new Audit(options.stateDir, (err) => {
     log.error({ event: 'audit-failed', err }, `the audit log cannot be written: ${err.message}`);
   });
@@ -104,7 +105,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     },
     'the gateway runs',
   );
-  gateway.start();
+  lean(() => gateway.start());
   audit.record({ action: 'start', ok: true, after: fingerprint(desk.configured()) });
   process.on('SIGHUP', () => {
     const before = fingerprint(desk.configured());
