@@ -74,6 +74,33 @@ test('check --json has connections, children, warnings and files, and no secret'
   assert.doesNotMatch(out, /openssl rand/);
 });
 
+test('what the linter finds comes with its code and a remedy; an error ends with exit code 2, a warning does not', async (t) => {
+  const file = written(t, GOOD.replace('"use a long random one: openssl rand -base64 33"', 'Test@123'));
+  const { code, out } = await espalier(['check', '--config', file]);
+  assert.equal(code, 2);
+  assert.match(
+    out,
+    new RegExp(`^error: ${file}:21:5: the secret for anybody is one of those that are tried first$`, 'm'),
+  );
+  assert.match(out, /^ {2}psk-common: make a new one .*openssl rand -base64 33$/m);
+  assert.match(out, /^1 connection, 1 secret, 1 error, 1 warning$/m);
+  assert.doesNotMatch(out, /Test@123/);
+  const { code: again, out: json } = await espalier(['check', '--json', '--config', file]);
+  const { ok, errors, warnings, notes } = JSON.parse(json);
+  assert.deepEqual([again, ok, warnings.length, notes], [2, false, 1, []]);
+  const { text, remedy, ...rest } = errors[0];
+  assert.deepEqual(rest, { code: 'psk-common', severity: 'error', file, line: 21, column: 5 });
+  assert.ok(text.length > 0 && remedy.length > 0);
+});
+
+test('what has no effect is among the warnings', async (t) => {
+  const file = written(t, GOOD.replace('proposals =', 'mobike = yes\n    proposals ='));
+  const { code, out } = await espalier(['check', '--json', '--config', file]);
+  const [first] = JSON.parse(out).warnings;
+  assert.equal(code, 0);
+  assert.deepEqual([first.code, first.severity, first.line], ['option', 'warning', 5]);
+});
+
 test('an empty file is a configuration, and one that is not there is none', async (t) => {
   const file = written(t, '');
   const { code, out } = await espalier(['check', '--config', file]);

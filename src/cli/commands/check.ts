@@ -1,12 +1,13 @@
 // `espalier check`: reads the configuration as the daemon would, and says what is wrong with it. Starts nothing.
 
 import { clean } from '../../bytes/printable.ts';
-import { ConfigError, type ConfigWarning, formatWarning } from '../../config/error.ts';
+import { ConfigError, formatPlace } from '../../config/error.ts';
+import type { Finding, Severity } from '../../config/lint/finding.ts';
+import { lint } from '../../config/lint/lint.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
-import type { Connection, Offer, Place } from '../../ike/connection.ts';
-import { transformName, weakOf } from '../../ike/transforms.ts';
+import type { Connection, Place } from '../../ike/connection.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
-import { paint } from '../render/style.ts';
+import { type Colour, paint } from '../render/style.ts';
 
 export interface CheckArguments {
   /** In the order given; without `--config` the default files that exist, so possibly none. */
@@ -14,46 +15,44 @@ export interface CheckArguments {
   readonly json: boolean;
 }
 
-export function check({ config, json }: CheckArguments, io: Io): number {
-  const found = load(config);
-  if (json) io.out(JSON.stringify(found instanceof ConfigError ? wrong(found) : right(found), undefined, 2));
-  else if (found instanceof ConfigError) for (const { message } of found.errors) io.err(clean(message));
-  else for (const line of described(found, io)) io.out(line);
-  return found instanceof ConfigError ? USAGE : DONE;
+interface Checked {
+  readonly loaded: LoadedConfig;
+  readonly findings: readonly Finding[];
 }
 
-function load(config: readonly string[]): LoadedConfig | ConfigError {
+export function check({ config, json }: CheckArguments, io: Io): number {
+  const checked = examine(config);
+  if (json) io.out(JSON.stringify(checked instanceof ConfigError ? wrong(checked) : right(checked), undefined, 2));
+  else if (checked instanceof ConfigError) for (const { message } of checked.errors) io.err(clean(message));
+  else for (const line of described(checked, io)) io.out(line);
+  return checked instanceof ConfigError || count(checked.findings, 'error') > 0 ? USAGE : DONE;
+}
+
+function examine(config: readonly string[]): Checked | ConfigError {
   try {
     const loaded = loadConfig(config);
-    return { ...loaded, warnings: [...loaded.warnings, ...loaded.connections.flatMap(weak)] };
+    const noticed = loaded.warnings.map(
+      ({ place, text }): Finding => ({ place, severity: 'warning', code: 'option', text, remedy: '' }),
+    );
+    return { loaded, findings: [...noticed, ...lint(loaded)] };
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;
   }
 }
 
-/** What is for old peers only, where it is offered. */
-function weak({ name, offers, where, children }: Connection): ConfigWarning[] {
-  const found = (what: string, offered: readonly Offer[], place: Place | undefined) => {
-    const names = weakOf(offered.flatMap(({ transforms }) => transforms)).map(transformName);
-    if (names.length === 0 || !place) return [];
-    return [{ place, text: `${what} offers weak algorithms: ${[...new Set(names)].join(', ')}` }];
-  };
-  return [
-    ...found(`connection ${name}`, offers, where.get('proposals')),
-    ...children.flatMap((child) =>
-      found(`child ${child.name}`, child.offers, child.where.get(`${child.protocol}_proposals`)),
-    ),
-  ];
+function count(findings: readonly Finding[], severity: Severity): number {
+  return findings.filter((finding) => finding.severity === severity).length;
 }
 
 function wrong(error: ConfigError): unknown {
   return { ok: false, errors: error.errors.map(({ place, text, near }) => ({ ...at(place), text, near })) };
 }
 
-function right({ files, connections, secrets, warnings }: LoadedConfig): unknown {
+function right({ loaded: { files, connections, secrets }, findings }: Checked): unknown {
+  const all = (severity: Severity) => findings.filter((finding) => finding.severity === severity).map(view);
   return {
-    ok: true,
+    ok: count(findings, 'error') === 0,
     files,
     connections: connections.map(({ name, version, children }) => ({
       name,
@@ -61,8 +60,14 @@ function right({ files, connections, secrets, warnings }: LoadedConfig): unknown
       children: children.map((child) => child.name),
     })),
     secrets: secrets.length,
-    warnings: warnings.map(({ place, text }) => ({ ...at(place), text })),
+    errors: all('error'),
+    warnings: all('warning'),
+    notes: all('info'),
   };
+}
+
+function view({ place, severity, code, text, remedy }: Finding): unknown {
+  return { code, severity, ...at(place), text, ...(remedy === '' ? {} : { remedy }) };
 }
 
 /** A mistake that concerns a whole file has no line. */
@@ -70,12 +75,33 @@ function at({ file, line, column }: Place): Partial<Place> {
   return line === 0 ? { file } : { file, line, column };
 }
 
-function* described({ files, connections, secrets, warnings }: LoadedConfig, io: Io): Generator<string> {
-  for (const warning of warnings) yield `${paint('warning', 'yellow', io.colour)}: ${clean(formatWarning(warning))}`;
+function* described({ loaded: { files, connections, secrets }, findings }: Checked, io: Io): Generator<string> {
+  for (const finding of findings) yield* lines(finding, io);
   if (files.length === 0) yield 'there is no configuration: nothing would be negotiated';
   for (const file of files) yield `read ${clean(file)}`;
   for (const connection of connections) yield clean(sentence(connection));
-  yield `${counted(connections.length, 'connection')}, ${counted(secrets.length, 'secret')}, ${counted(warnings.length, 'warning')}`;
+  const errors = count(findings, 'error');
+  const notes = count(findings, 'info');
+  const totals = [
+    counted(connections.length, 'connection'),
+    counted(secrets.length, 'secret'),
+    ...(errors > 0 ? [counted(errors, 'error')] : []),
+    counted(count(findings, 'warning'), 'warning'),
+    ...(notes > 0 ? [counted(notes, 'note')] : []),
+  ];
+  yield totals.join(', ');
+}
+
+const LABELS: Readonly<Record<Severity, readonly [string, Colour]>> = {
+  error: ['error', 'red'],
+  warning: ['warning', 'yellow'],
+  info: ['note', 'dim'],
+};
+
+function* lines({ place, severity, code, text, remedy }: Finding, io: Io): Generator<string> {
+  const [label, colour] = LABELS[severity];
+  yield `${paint(label, colour, io.colour)}: ${clean(`${formatPlace(place)}: ${text}`)}`;
+  if (remedy !== '') yield paint(clean(`  ${code}: ${remedy}`), 'dim', io.colour);
 }
 
 const VERSIONS = { 0: 'IKEv2, and peers of IKEv1', 1: 'IKEv1', 2: 'IKEv2' } as const;
