@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import type { Options } from 'yargs';
 import { canonicalIp, isV6 } from '../bytes/ip.ts';
+import { PLATFORMS } from '../config/lint/platform/table.ts';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
 import type { MetricsAddress } from '../daemon/metricsserver.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
@@ -28,6 +29,13 @@ export const CONTROL = {
 } as const satisfies Options;
 
 export const JSON_OUTPUT = { type: 'boolean', default: false, describe: 'print JSON' } as const satisfies Options;
+
+export const PROFILE = {
+  choices: PLATFORMS.map(({ name }) => name),
+  requiresArg: true,
+  describe: 'the platform at the other end: also checks what its gateways ask for',
+  coerce: once('profile'),
+} as const satisfies Options;
 
 /** Names as yargs derives them; `daemonOptions` makes a `DaemonOptions` of what it parsed. */
 export const DAEMON = {

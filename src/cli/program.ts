@@ -17,7 +17,7 @@ import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 import { why } from './commands/why.ts';
 import { DONE, FAILED, type Io, USAGE, UsageError } from './io.ts';
-import { CONTROL, configFiles, DAEMON, daemonOptions, JSON_OUTPUT } from './options.ts';
+import { CONTROL, configFiles, DAEMON, daemonOptions, JSON_OUTPUT, PROFILE } from './options.ts';
 
 const CLIENT = { control: CONTROL, json: JSON_OUTPUT } as const;
 
@@ -125,9 +125,9 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
     .command(
       'check',
       'read the configuration without starting anything, and say what is wrong with it',
-      (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, json: JSON_OUTPUT }),
+      (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, profile: PROFILE, json: JSON_OUTPUT }),
       async (argv) => {
-        code = check({ config: configFiles(argv.config), json: argv.json }, io);
+        code = check({ config: configFiles(argv.config), profile: argv.profile, json: argv.json }, io);
       },
     )
     .command(

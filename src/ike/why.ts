@@ -43,6 +43,13 @@ function closest(misses: readonly Miss[]): Miss[] {
   return [...pairings.values()].reduce((best, some) => (some.length < best.length ? some : best), [...misses]);
 }
 
+/** How the closest pairing differs, in words. */
+export function formatMisses(misses: readonly Miss[]): string {
+  return closest(misses)
+    .map((miss) => `${KIND_NAMES[miss.kind]}: we want ${list(miss.want)}, the peer ${list(miss.got)}`)
+    .join('; ');
+}
+
 export interface NoProposal {
   readonly offers: readonly Offer[];
   /** What the peer offered; undefined when it refused ours and we know nothing of its own. */
@@ -99,11 +106,8 @@ function textAndRemedy({
   const [first] = near;
   const proposal = theirs.find((candidate) => candidate.number === first?.theirs);
   if (!first || !proposal) return otherProtocol(name, option, ours, theirs);
-  const differences = near.map(
-    (miss) => `${KIND_NAMES[miss.kind]}: we want ${list(miss.want)}, the peer ${list(miss.got)}`,
-  );
   return {
-    text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${differences.join('; ')}`,
+    text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${formatMisses(near)}`,
     remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours], hashed }),
   };
 }

@@ -93,6 +93,17 @@ test('what the linter finds comes with its code and a remedy; an error ends with
   assert.ok(text.length > 0 && remedy.length > 0);
 });
 
+test('check --profile adds what the platform at the other end asks for', async (t) => {
+  const file = written(t, GOOD.replace('version = 1', 'version = 2'));
+  const { code, out } = await espalier(['check', '--config', file, '--profile', 'tencent']);
+  assert.equal(code, 2);
+  assert.match(out, new RegExp(`^error: ${file}:3:5: Tencent speaks IKEv1 only, and connection office IKEv2$`, 'm'));
+  assert.doesNotMatch((await espalier(['check', '--config', file])).out, /Tencent/);
+  const { code: wrong, err } = await espalier(['check', '--config', file, '--profile', 'tencant']);
+  assert.equal(wrong, 2);
+  assert.match(err, /profile.*huawei.*huawei-classic.*tencent.*ucloud.*jd.*aws/s);
+});
+
 test('what has no effect is among the warnings', async (t) => {
   const file = written(t, GOOD.replace('proposals =', 'mobike = yes\n    proposals ='));
   const { code, out } = await espalier(['check', '--json', '--config', file]);

@@ -4,6 +4,7 @@ import { clean } from '../../bytes/printable.ts';
 import { ConfigError, formatPlace } from '../../config/error.ts';
 import type { Finding, Severity } from '../../config/lint/finding.ts';
 import { lint } from '../../config/lint/lint.ts';
+import { type Platform, platformNamed } from '../../config/lint/platform/table.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import type { Connection, Place } from '../../ike/connection.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
@@ -12,6 +13,8 @@ import { type Colour, paint } from '../render/style.ts';
 export interface CheckArguments {
   /** In the order given; without `--config` the default files that exist, so possibly none. */
   readonly config: readonly string[];
+  /** The platform at the other end, by name. */
+  readonly profile?: string | undefined;
   readonly json: boolean;
 }
 
@@ -20,21 +23,21 @@ interface Checked {
   readonly findings: readonly Finding[];
 }
 
-export function check({ config, json }: CheckArguments, io: Io): number {
-  const checked = examine(config);
+export function check({ config, profile, json }: CheckArguments, io: Io): number {
+  const checked = examine(config, profile === undefined ? undefined : platformNamed(profile));
   if (json) io.out(JSON.stringify(checked instanceof ConfigError ? wrong(checked) : right(checked), undefined, 2));
   else if (checked instanceof ConfigError) for (const { message } of checked.errors) io.err(clean(message));
   else for (const line of described(checked, io)) io.out(line);
   return checked instanceof ConfigError || count(checked.findings, 'error') > 0 ? USAGE : DONE;
 }
 
-function examine(config: readonly string[]): Checked | ConfigError {
+function examine(config: readonly string[], platform: Platform | undefined): Checked | ConfigError {
   try {
     const loaded = loadConfig(config);
     const noticed = loaded.warnings.map(
       ({ place, text }): Finding => ({ place, severity: 'warning', code: 'option', text, remedy: '' }),
     );
-    return { loaded, findings: [...noticed, ...lint(loaded)] };
+    return { loaded, findings: [...noticed, ...lint(loaded, platform)] };
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;

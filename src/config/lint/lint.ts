@@ -4,6 +4,8 @@ import type { Connection, SharedKey } from '../../ike/connection.ts';
 import { lintAlgorithms } from './algorithms.ts';
 import type { Finding } from './finding.ts';
 import { lintOwners } from './owners.ts';
+import { lintPlatform } from './platform/rules.ts';
+import type { Platform } from './platform/table.ts';
 import { lintReach } from './reach.ts';
 import { lintSecrets } from './secrets.ts';
 import { lintSelectors } from './selectors.ts';
@@ -15,8 +17,8 @@ export interface Subject {
   readonly secrets: readonly SharedKey[];
 }
 
-/** In the order of the files. */
-export function lint({ connections, secrets }: Subject): Finding[] {
+/** In the order of the files. With a platform also what its gateways ask of the other end, which is taken to be us. */
+export function lint({ connections, secrets }: Subject, platform?: Platform): Finding[] {
   const findings = [
     ...lintAlgorithms(connections),
     ...lintSelectors(connections),
@@ -25,6 +27,7 @@ export function lint({ connections, secrets }: Subject): Finding[] {
     ...lintShadows(connections),
     ...lintSecrets(connections, secrets),
     ...lintOwners(connections, secrets),
+    ...(platform ? lintPlatform(connections, secrets, platform) : []),
   ];
   return findings.sort(byPlace);
 }

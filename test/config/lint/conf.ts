@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Finding } from '../../../src/config/lint/finding.ts';
 import { lint } from '../../../src/config/lint/lint.ts';
+import { platformNamed } from '../../../src/config/lint/platform/table.ts';
 import { loadSwanctl } from '../../../src/config/swanctl.ts';
 
 /** Random, so that nothing can be said against it; no platform refuses any of its characters. */
@@ -52,9 +53,11 @@ function lines(standard: readonly string[], changed: readonly string[] = []): st
   return [...kept, ...changed.filter((line) => !line.endsWith('= '))].join('\n');
 }
 
-export function findings(text: string): readonly Finding[] {
+export function findings(text: string, platform?: string): readonly Finding[] {
   const { connections, secrets } = loadSwanctl([{ path: 'test.conf', text }]);
-  return lint({ connections, secrets });
+  const named = platform === undefined ? undefined : platformNamed(platform);
+  if (platform !== undefined) assert.ok(named, `there is no platform ${platform}`);
+  return lint({ connections, secrets }, named);
 }
 
 export interface Expected {
@@ -78,8 +81,8 @@ export function info(code: string, at: string, text: RegExp): Expected {
 }
 
 /** These findings and no others, each at the right line, with a remedy. */
-export function expectFindings(text: string, expected: readonly Expected[]): void {
-  const found = findings(text);
+export function expectFindings(text: string, expected: readonly Expected[], platform?: string): void {
+  const found = findings(text, platform);
   const label = ({ severity, code }: Pick<Finding, 'severity' | 'code'>) => `${severity} ${code}`;
   assert.deepEqual(found.map(label).sort(), expected.map(label).sort(), JSON.stringify(found, undefined, 1));
   for (const wanted of expected) {
