@@ -26,6 +26,7 @@ import { Gateway } from './gateway.ts';
 import { lean } from './lean.ts';
 import { LogTap } from './logtap.ts';
 import { readable } from './logtext.ts';
+import { MARK } from './mark.ts';
 import { measuring } from './measure.ts';
 import { type MetricsAddress, MetricsServer } from './metricsserver.ts';
 import { selfTest } from './selftest.ts';
@@ -55,8 +56,6 @@ export interface DaemonOptions {
   readonly version: string;
 }
 
-/** On every packet of our own sockets; the rule that leads to the tunnels lets it pass by. */
-const MARK = 0x45535000;
 /** 1500 less the most that any cipher needs over IPv6: 40 + 8 + 8 + 16 + 15 + 2 + 32, rounded down. */
 const TUN_MTU = 1376;
 const STOP_GRACE = 2000;
