@@ -120,24 +120,41 @@ export const DAEMON = {
   },
 } as const satisfies Record<string, Options>;
 
-/** What yargs makes of `DAEMON`. Types know nothing of the defaults, hence undefined. */
-export interface DaemonArguments {
+/** What the doctor must know of the daemon that is to run. */
+export const DOCTOR = {
+  config: DAEMON.config,
+  secrets: DAEMON.secrets,
+  control: CONTROL,
+  'state-dir': DAEMON['state-dir'],
+  tun: DAEMON.tun,
+  workers: DAEMON.workers,
+  port: DAEMON.port,
+  'nat-port': DAEMON['nat-port'],
+} as const satisfies Record<string, Options>;
+
+/** What yargs makes of `DOCTOR`. Types know nothing of the defaults, hence undefined. */
+export interface HostArguments {
   readonly config?: readonly string[] | undefined;
   readonly control: string | undefined;
   readonly stateDir: string | undefined;
-  readonly metrics: MetricsAddress | undefined;
   readonly tun: string | undefined;
-  readonly ioWithout: string | undefined;
   readonly workers: number | undefined;
-  readonly controlRead: number | undefined;
-  readonly controlOperate: number | undefined;
-  readonly keepBlocks: boolean | undefined;
-  readonly logLevel: string | undefined;
   readonly port: number | undefined;
   readonly natPort: number | undefined;
 }
 
-export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
+/** What it makes of `DAEMON`. */
+export interface DaemonArguments extends HostArguments {
+  readonly metrics: MetricsAddress | undefined;
+  readonly ioWithout: string | undefined;
+  readonly controlRead: number | undefined;
+  readonly controlOperate: number | undefined;
+  readonly keepBlocks: boolean | undefined;
+  readonly logLevel: string | undefined;
+}
+
+/** What concerns the host that the daemon runs on. */
+export function hostOptions(parsed: HostArguments) {
   const port = parsed.port ?? 500;
   const natPort = parsed.natPort ?? 4500;
   if (port === natPort) throw new UsageError(`--port and --nat-port are both ${port}: two sockets need two ports`);
@@ -146,8 +163,16 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     control: parsed.control ?? DEFAULT_URI,
     stateDir: parsed.stateDir ?? DEFAULT_STATE_DIR,
     tun: parsed.tun ?? DEFAULT_TUN,
-    ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
     ...(parsed.workers === undefined ? {} : { workers: parsed.workers }),
+    port,
+    natPort,
+  };
+}
+
+export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
+  return {
+    ...hostOptions(parsed),
+    ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
     roles: {
       ...(parsed.controlRead === undefined ? {} : { read: parsed.controlRead }),
       ...(parsed.controlOperate === undefined ? {} : { operate: parsed.controlOperate }),
@@ -155,8 +180,6 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
     keepBlocks: parsed.keepBlocks ?? false,
     ...(parsed.metrics === undefined ? {} : { metrics: parsed.metrics }),
     logLevel: parsed.logLevel ?? 'info',
-    port,
-    natPort,
     version: VERSION,
   };
 }

@@ -3,7 +3,7 @@
 import yargs from 'yargs';
 import { ControlError } from '../daemon/control/client.ts';
 import { DEFAULT_URI } from '../daemon/control/uri.ts';
-import { VERSION } from './about.ts';
+import { builtAt, OLDEST_NODE, VERSION } from './about.ts';
 import { admin } from './commands/admin.ts';
 import { check } from './commands/check.ts';
 import { counters } from './commands/counters.ts';
@@ -17,7 +17,7 @@ import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 import { why } from './commands/why.ts';
 import { DONE, FAILED, type Io, USAGE, UsageError } from './io.ts';
-import { CONTROL, configFiles, DAEMON, daemonOptions, JSON_OUTPUT, PROFILE } from './options.ts';
+import { CONTROL, configFiles, DAEMON, DOCTOR, daemonOptions, hostOptions, JSON_OUTPUT, PROFILE } from './options.ts';
 
 const CLIENT = { control: CONTROL, json: JSON_OUTPUT } as const;
 
@@ -128,6 +128,19 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, profile: PROFILE, json: JSON_OUTPUT }),
       async (argv) => {
         code = check({ config: configFiles(argv.config), profile: argv.profile, json: argv.json }, io);
+      },
+    )
+    .command(
+      'doctor',
+      'look at this host and say what it lacks, with the command that mends it',
+      (cli) =>
+        cli
+          .options({ ...DOCTOR, json: JSON_OUTPUT })
+          .option('all', { type: 'boolean', default: false, describe: 'what is in order, too' }),
+      async (argv) => {
+        const { doctor } = await import('./commands/doctor.ts');
+        const asked = { json: argv.json, all: argv.all };
+        await does(doctor({ ...hostOptions(argv), oldestNode: OLDEST_NODE, built: builtAt(), ...asked }, io));
       },
     )
     .command(

@@ -60,6 +60,7 @@ const LINES: readonly Line[] = [
   { id: 'E3', about: 'extended sequence numbers', also: ['test/esp/replay.test.ts', 'test/esp/limits.test.ts'] },
   { id: 'E4', about: 'inner addresses', also: ['test/esp/pipeline.test.ts'] },
   { id: 'E5', about: 'clear packets from protected networks', also: ['test/interop/tunnel.test.ts'] },
+  { id: 'E6', about: 'packets for a tunnel from another side' },
   { id: 'E7', about: 'selectors that swallow a gateway' },
   { id: 'E8', about: 'ICMP "too big", true and forged' },
   { id: 'E9', about: 'ECN, DSCP and DF', also: ['test/esp/superpackets.test.ts'] },

@@ -8,6 +8,7 @@ import { sources } from './source.ts';
 const PRINTS: ReadonlySet<string> = new Set([
   'src/daemon/audit.ts',
   'src/daemon/control/time.ts',
+  'src/daemon/doctor/clock.ts',
   'src/daemon/logtext.ts',
 ]);
 
