@@ -1,4 +1,5 @@
-// Exports for the main thread: datagram sockets, netlink, readiness. Those of the data plane are in addon_lane.c.
+// Exports for the main thread: datagram sockets, netlink, readiness. Others are in addon_lane.c (the data plane),
+// addon_cipher.c and addon_service.c.
 // What happens per packet returns a negative errno; what is done once throws an Error with code, errno and syscall.
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include "cipher.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
-enum { API = 4, PEER_WORDS = 64 };
+enum { API = 5, PEER_WORDS = 64 };
 
 static napi_value udpOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -165,7 +166,8 @@ NAPI_MODULE_INIT() {
     METHOD("close", close_),
   };
   if (napi_create_int32(env, API, &api) != napi_ok || napi_set_named_property(env, exports, "api", api) != napi_ok ||
-      !define(env, exports, exported, sizeof exported / sizeof exported[0]) || !export_cipher(env, exports) || !export_lane(env, exports))
+      !define(env, exports, exported, sizeof exported / sizeof exported[0]) || !export_cipher(env, exports) ||
+      !export_lane(env, exports) || !export_service(env, exports))
     return NULL;
   return exports;
 }

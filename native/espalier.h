@@ -66,7 +66,11 @@ int poller_start(struct poller *poller, int fd, napi_value callback, struct watc
 void poller_stop(struct poller *poller, struct watch *watch);
 void watch_release(struct watch *watch);
 
-// addon_lane.c
+// notify.c
+int notify_send(const uint8_t *name, size_t name_size, const void *text, size_t size);
+
+// addon_lane.c, addon_service.c
 bool export_lane(napi_env env, napi_value exports);
+bool export_service(napi_env env, napi_value exports);
 
 #endif

@@ -30,6 +30,7 @@ import { MARK } from './mark.ts';
 import { measuring } from './measure.ts';
 import { type MetricsAddress, MetricsServer } from './metricsserver.ts';
 import { selfTest } from './selftest.ts';
+import { Service, summary } from './service.ts';
 import { MOST_WORKERS } from './thread.ts';
 import { Workers } from './workers.ts';
 
@@ -63,6 +64,8 @@ const STOP_GRACE = 2000;
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const tap = new LogTap();
   const log = logger(options.logLevel, tap);
+  const service = new Service({ env: process.env, pid: process.pid, log });
+  process.on('SIGHUP', () => service.reload());
   if (!sound(log)) return 1;
   const config = lean(() => read(options, log));
   if (!config) return 2;
@@ -106,24 +109,26 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   );
   lean(() => gateway.start());
   audit.record({ action: 'start', ok: true, after: fingerprint(desk.configured()) });
-  process.on('SIGHUP', () => {
-    const before = fingerprint(desk.configured());
-    desk.reload().then(
-      ({ ok, reason }) => {
-        const error = ok ? {} : { error: reason.text };
-        audit.record({ action: 'reload', ok, ...error, before, after: fingerprint(desk.configured()) });
-      },
-      (err) => log.error({ event: 'bug', bug: true, err }, 'reading the configuration met a bug'),
-    );
+  service.ready({
+    status: () => summary([...gateway.lives.values()].map((life) => life.status(gateway.now()).state)),
+    alive: opened.alive,
+    reload: async () => {
+      const before = fingerprint(desk.configured());
+      const { ok, reason } = await desk.reload();
+      const error = ok ? {} : { error: reason.text };
+      audit.record({ action: 'reload', ok, ...error, before, after: fingerprint(desk.configured()) });
+    },
   });
   const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
   audit.record({ action: 'stop', what: { signal }, ok: true });
+  service.stopping();
   metrics?.close();
   await control.close();
   await gateway.close(STOP_GRACE);
   await gateway.forwarder.plane.close();
   opened.close();
+  service.close();
   log.info({ event: 'stopped' }, 'stopped');
   return 0;
 }
@@ -189,6 +194,8 @@ interface Opened {
   readonly io: Io;
   /** What the network says of packets in UDP. */
   readonly group: UdpGroup;
+  /** Whether the threads of the data plane go round. */
+  readonly alive: () => boolean;
   readonly close: () => void;
 }
 
@@ -227,7 +234,8 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     });
     kept(new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })));
     const host = openHost({ mark: MARK });
-    return { io: { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines }, group: nat, close };
+    const io = { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines };
+    return { io, group: nat, alive: () => pipelines.alive, close };
   } catch (error) {
     close();
     if (!(error instanceof SystemError)) throw error;

@@ -90,6 +90,11 @@ export class Workers implements Pipelines {
     return this.#threads.map(({ total }) => total);
   }
 
+  /** False while a thread stands still and does not even end when it is told to. */
+  get alive(): boolean {
+    return this.#threads.every(({ missed }) => missed <= MISSED + 1);
+  }
+
   counted(): Counted {
     const words = this.counters.map(({ buffer }) => new BigUint64Array(buffer));
     return {
@@ -164,9 +169,7 @@ export class Workers implements Pipelines {
       const beats = Atomics.load(thread.control, CONTROL.BEATS);
       thread.missed = beats === thread.beats ? thread.missed + 1 : 0;
       thread.beats = beats;
-      if (thread.missed < MISSED) continue;
-      thread.missed = 0;
-      this.replace(index);
+      if (thread.missed > 0 && thread.missed % MISSED === 0) this.replace(index);
     }
   }
 
@@ -216,7 +219,7 @@ export class Workers implements Pipelines {
       return;
     }
     thread.port.close();
-    Object.assign(thread, this.#spawn(index, thread));
+    Object.assign(thread, this.#spawn(index, thread), { missed: 0 });
     this.onReborn(index);
   }
 }

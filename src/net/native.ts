@@ -53,7 +53,7 @@ export interface CipherAddon {
 }
 
 /** Calls that open throw an Error with `code`, `errno` and `syscall`; the others return a negative errno. */
-export interface Addon extends CipherAddon, LaneAddon {
+export interface Addon extends CipherAddon, LaneAddon, ServiceAddon {
   readonly api: number;
   /** `status` is 0, or a negative errno when the descriptor cannot be polled any more. */
   pollStart(fd: number, callback: (status: number) => void): Watch;
@@ -125,7 +125,13 @@ export interface LaneAddon {
   mailboxTake(index: number, path: Uint8Array, bytes: Uint8Array): number;
 }
 
-const API = 4;
+/** Life as a service. */
+export interface ServiceAddon {
+  /** 0, or a negative errno. `name` is a path, or begins with @. */
+  notifySend(name: Uint8Array, text: Uint8Array): number;
+}
+
+const API = 5;
 
 let loaded: Addon | undefined;
 

@@ -133,6 +133,18 @@ export class Espalier implements Gateway {
     return this.#end('SIGKILL');
   }
 
+  /** With which code it ends, of this signal or by itself; null when it has to be killed. */
+  async exitCode(signal?: NodeJS.Signals): Promise<number | null> {
+    const daemon = this.#daemon;
+    if (!daemon) throw new Error('the daemon does not run');
+    const gone = once(daemon, 'exit');
+    if (signal) daemon.kill(signal);
+    const impatience = setTimeout(() => daemon.kill('SIGKILL'), 10_000);
+    const [code] = await gone;
+    clearTimeout(impatience);
+    return code;
+  }
+
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const daemon = this.#daemon;
     this.#daemon = undefined;
