@@ -28,6 +28,7 @@
         'path.c',
         'peer.c',
         'poll.c',
+        'privilege.c',
         'raw.c',
         'rebuild.c',
         'receive.c',

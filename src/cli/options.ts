@@ -55,6 +55,12 @@ export const DAEMON = {
     describe: 'for state that survives a restart; there is none yet',
     coerce: once('state-dir'),
   },
+  user: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'the user to become, when root starts the daemon',
+    coerce: once('user'),
+  },
   metrics: {
     type: 'string',
     requiresArg: true,
@@ -145,6 +151,7 @@ export interface HostArguments {
 
 /** What it makes of `DAEMON`. */
 export interface DaemonArguments extends HostArguments {
+  readonly user: string | undefined;
   readonly metrics: MetricsAddress | undefined;
   readonly ioWithout: string | undefined;
   readonly controlRead: number | undefined;
@@ -172,6 +179,7 @@ export function hostOptions(parsed: HostArguments) {
 export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
   return {
     ...hostOptions(parsed),
+    ...(parsed.user === undefined ? {} : { user: parsed.user }),
     ...(parsed.ioWithout === undefined ? {} : { ioWithout: parsed.ioWithout }),
     roles: {
       ...(parsed.controlRead === undefined ? {} : { read: parsed.controlRead }),

@@ -49,6 +49,14 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       (cli) => cli.options(DAEMON),
       async (argv) => {
         const options = daemonOptions(argv);
+        // Before the daemon itself is read: it is likely to be started anew.
+        const { shedPrivileges } = await import('../daemon/privileges.ts');
+        const why = shedPrivileges(options);
+        if (why !== undefined) {
+          io.err(`espalier: ${why}`);
+          code = FAILED;
+          return;
+        }
         const { runDaemon } = await import('../daemon/run.ts');
         await does(runDaemon(options));
       },

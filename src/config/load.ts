@@ -189,6 +189,6 @@ function wildcard(pattern: string): RegExp {
 function reason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
+  if (code === 'EACCES') return `permission denied to user ${process.geteuid?.()}, group ${process.getegid?.()}`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -40,6 +40,8 @@ export interface DaemonOptions {
   readonly config: readonly string[];
   readonly control: string;
   readonly stateDir: string;
+  /** Whom to become, when root starts it. */
+  readonly user?: string;
   readonly tun: string;
   /** A list of facilities to do without. */
   readonly ioWithout?: string;

@@ -129,6 +129,13 @@ export interface LaneAddon {
 export interface ServiceAddon {
   /** 0, or a negative errno. `name` is a path, or begins with @. */
   notifySend(name: Uint8Array, text: Uint8Array): number;
+  /** User and primary group; undefined where there is no such user. */
+  userFind(name: string): [number, number] | undefined;
+  /**
+   * Ends this program and starts another in the same process, with those capabilities alone whose bits are in `keep`.
+   * `argv` and `env` are strings that each end with a zero. Returns never; after an error the process must end.
+   */
+  startAnew(keep: number, argv: Uint8Array, env: Uint8Array, user?: string): never;
 }
 
 const API = 5;

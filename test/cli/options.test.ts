@@ -30,7 +30,7 @@ test('without options the daemon has the defaults of the contract', async () => 
 test('every option arrives', async () => {
   const args =
     '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
-  const groups = ['--metrics', '[::1]:9100', '--control-read', '1234', '--control-operate', 'root'];
+  const groups = ['--user', 'me', '--metrics', '[::1]:9100', '--control-read', '1234', '--control-operate', 'root'];
   const parsed = await parse(
     ...args.split(' '),
     '--log-level',
@@ -45,6 +45,7 @@ test('every option arrives', async () => {
     config: ['a.conf', 'b.conf'],
     control: 'unix:///c',
     stateDir: '/s',
+    user: 'me',
     tun: 'vpn1',
     ioWithout: 'vnet,raw',
     roles: { read: 1234, operate: 0 },

@@ -36,7 +36,7 @@ export interface Plan {
   readonly conn?: string;
   readonly child?: string;
   /** How Espaliers are started, on either side. */
-  readonly daemon?: Pick<EspalierOptions, 'args' | 'env'>;
+  readonly daemon?: Pick<EspalierOptions, 'args' | 'env' | 'program' | 'owner'>;
 }
 
 /** The words of one connection on one side. */

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addon } from '../../src/net/native.ts';
 import { notify } from '../../src/net/notify.ts';
-import { refuses } from './hostile.ts';
+import { findUser, ownRights } from '../../src/net/privilege.ts';
+import { call, refuses } from './hostile.ts';
 
 const native = addon();
 const bytes = (text: string) => Buffer.from(text);
@@ -18,4 +19,29 @@ test('a manager is named by an absolute path or an abstract name that fits', () 
   assert.throws(() => notify(`@${'x'.repeat(106)}`, ['READY=1']), { code: 'ECONNREFUSED' });
   const wrong = [undefined, null, 1, 'x', {}, new Uint16Array(4)];
   refuses('notifySend', [bytes('/x'), bytes('')], [wrong, wrong]);
+});
+
+test('a user is found by name', () => {
+  assert.deepEqual(findUser('root'), { uid: 0, gid: 0 });
+  assert.equal(findUser('no-such-user-here'), undefined);
+  refuses('userFind', ['root'], [[undefined, 1, '', 'a\0b', 'x'.repeat(63), 'x'.repeat(70_000)]]);
+});
+
+test('a program is not started anew with what is no program', () => {
+  const program = bytes('/nonexistent/espalier\0');
+  const strings = [undefined, 1, '/bin/true', bytes('/bin/true'), new Uint16Array(4)];
+  refuses(
+    'startAnew',
+    [0, program, bytes(''), undefined],
+    [[undefined, 'x', -1, 0.5, 2 ** 32], strings, strings, [null, 1, '', 'x'.repeat(63)]],
+  );
+  for (const argv of ['', '\0', 'true\0', '../bin/true\0']) {
+    assert.throws(() => call('startAnew', 0, bytes(argv), bytes('')), { code: 'EINVAL', syscall: 'execve' });
+  }
+  assert.throws(() => call('startAnew', 0, program, bytes(''), 'no-such-user-here'), { code: 'ENOENT' });
+});
+
+test('a process knows its own rights', () => {
+  const { capabilities } = ownRights();
+  assert.equal(capabilities !== 0n, process.getuid?.() === 0);
 });

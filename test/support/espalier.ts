@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Gateway, listening, listSas, swanctl } from './gateway.ts';
@@ -23,6 +23,10 @@ export interface EspalierOptions {
   readonly args?: readonly string[];
   /** Beside the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run in front of `daemon`; the one that is built unless another is named. */
+  readonly program?: readonly string[];
+  /** Whom the daemon's folder belongs to, and the configuration in it. */
+  readonly owner?: number;
 }
 
 export class Espalier implements Gateway {
@@ -52,7 +56,8 @@ export class Espalier implements Gateway {
   async start(conf = this.#conf): Promise<void> {
     this.rewrite(conf);
     const { config } = this;
-    const { secrets, tun = 'esp0', args = [], env } = this.#options;
+    const { secrets, tun = 'esp0', args = [], env, owner, program = [process.execPath, MAIN] } = this.#options;
+    if (owner !== undefined) for (const path of [this.folder, config]) chownSync(path, owner, owner);
     const command = ['daemon', '--config', config, '--control', this.control, '--tun', tun];
     command.push('--state-dir', join(this.folder, 'state'), ...args);
     if (secrets !== undefined) {
@@ -60,7 +65,8 @@ export class Espalier implements Gateway {
       writeFileSync(file, secrets, { mode: 0o600 });
       command.push('--secrets', file);
     }
-    const daemon = this.space.spawn(process.execPath, [MAIN, ...command], {
+    const [file = process.execPath, ...before] = program;
+    const daemon = this.space.spawn(file, [...before, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });

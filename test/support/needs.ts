@@ -30,6 +30,7 @@ const NEEDS = {
   openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
   scapy: () => file(`${PYTHON}scapy`, 'python3-scapy'),
   cryptography: () => file(`${PYTHON}cryptography`, 'python3-cryptography'),
+  setpriv: () => command('setpriv', 'util-linux'),
   python3: () => file('/usr/bin/python3', 'python3'),
   uml: () => file(UML, 'user-mode-linux'),
   modprobe: () => command('modprobe', 'kmod'),

@@ -1,6 +1,7 @@
 // Loaded into a daemon before its own code (see tap.ts): keeps hold of its data-plane threads, and does to them from
 // within what a bug would. Listens beside the control socket.
 
+import { rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -46,7 +47,10 @@ function isGiven(data: unknown): data is Given {
 function listen(kept: ReadonlyMap<number, Kept>): void {
   const control = process.argv[process.argv.indexOf('--control') + 1] ?? '';
   const server = createServer((socket) => serve(socket, kept));
-  server.listen(`${control.replace('unix://', '')}.tap`);
+  const path = `${control.replace('unix://', '')}.tap`;
+  // The daemon may have started itself anew.
+  rmSync(path, { force: true });
+  server.listen(path);
   server.unref();
 }
 

@@ -1,0 +1,85 @@
+// The daemon needs little of what root may do, and a parser that meets strangers should have less. Whoever starts it with
+// more gets a daemon that has started itself anew with what it needs (SECURITY: F, privileges). The unit of systemd gives
+// no more from the beginning.
+
+import { lchownSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { SystemError } from '../net/error.ts';
+import { type Capability, findUser, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
+import { parseUri } from './control/uri.ts';
+
+export interface PrivilegeOptions {
+  /** Whom to become. */
+  readonly user?: string;
+  readonly control: string;
+  readonly stateDir: string;
+  readonly ioWithout?: string;
+}
+
+/** In the environment of the second start, so that there is never a third. */
+const AGAIN = 'ESPALIER_STARTED_ANEW';
+
+/**
+ * Undefined when this process has no more than it needs; otherwise it starts anew and never returns, or says why that
+ * cannot be. Comes before anything is opened.
+ */
+export function shedPrivileges(options: PrivilegeOptions): string | undefined {
+  const again = process.env[AGAIN] !== undefined;
+  delete process.env[AGAIN];
+  try {
+    return shed(options, again);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return `privileges cannot be given up: ${error.message}`;
+  }
+}
+
+function shed(options: PrivilegeOptions, again: boolean): string | undefined {
+  const { user: name } = options;
+  const user = name === undefined ? undefined : findUser(name);
+  if (name !== undefined && !user) return `there is no user ${name}`;
+  const uid = process.getuid?.() ?? 0;
+  const target = user ?? { uid, gid: process.getgid?.() ?? 0 };
+  const { capabilities, noNewPrivileges } = ownRights();
+  const reduced = (capabilities & ~BigInt(maskOf(ALL))) === 0n && noNewPrivileges && target.uid === uid;
+  if (!reduced && again) return 'privileges cannot be given up: something gives them back';
+  const folders = foldersOf(options);
+  if (!reduced && uid === 0) for (const folder of folders) prepare(folder, target);
+  const foreign = target.uid === 0 ? folders.find(closedToRoot) : undefined;
+  if (foreign) return `${foreign.path} belongs to another user: have the daemon become that one, with --user NAME`;
+  if (reduced) return undefined;
+  return startAnew(needed(options), { ...process.env, [AGAIN]: '1' }, name);
+}
+
+/** Who gives no more than this, whether or not it is needed, is not contradicted: a unit, a container. */
+const ALL: readonly Capability[] = ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'];
+
+/** The scripts of connections get the same, and ports may be opened later, too: that to low ones stays. */
+function needed({ ioWithout }: PrivilegeOptions): readonly Capability[] {
+  return (ioWithout ?? '').split(',').includes('raw') ? ALL.filter((name) => name !== 'NET_RAW') : ALL;
+}
+
+interface Folder {
+  readonly path: string;
+  readonly mode: number;
+}
+
+/** Where the daemon will write. */
+function foldersOf({ control, stateDir }: PrivilegeOptions): readonly Folder[] {
+  const uri = parseUri(control);
+  const run = 'path' in uri ? [{ path: dirname(uri.path), mode: 0o750 }] : [];
+  return [...run, { path: stateDir, mode: 0o700 }];
+}
+
+/** A folder that only root can make, for a daemon that is root no longer. What is there already stays as it is. */
+function prepare({ path, mode }: Folder, { uid, gid }: User): void {
+  if (uid === 0 || statSync(path, { throwIfNoEntry: false })) return;
+  mkdirSync(path, { mode });
+  lchownSync(path, uid, gid);
+}
+
+/** Root without CAP_DAC_OVERRIDE is nobody special in the folders of others. */
+function closedToRoot({ path }: Folder): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.uid !== 0 && (found.mode & 0o002) === 0;
+}

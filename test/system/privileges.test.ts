@@ -1,0 +1,201 @@
+// What a daemon may do, however it was started: by root, as another user, in a container (SECURITY: F, privileges). Of
+// every thread, because on Linux each has its own.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Plan } from '../interop/plan.ts';
+import { inLab, type Lab } from '../interop/scenario.ts';
+import { ROOT } from '../structure/source.ts';
+import { Espalier, MAIN } from '../support/espalier.ts';
+import { lacking, NETWORK } from '../support/needs.ts';
+import { run, Topology } from '../support/netns.ts';
+
+const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl', 'setpriv');
+
+/** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW. */
+const THREE = (1n << 10n) | (1n << 12n) | (1n << 13n);
+const WITHOUT_RAW = (1n << 10n) | (1n << 12n);
+const NOBODY = 65_534;
+const STRANGER = 10_001;
+
+/** Where everybody may read what is built, whoever owns the folders above. */
+const READABLE = ['sh', '-ec', 'mount --bind "$0" /mnt; exec "$@"', ROOT];
+const PROGRAM = [process.execPath, '/mnt/dist/src/cli/main.js'];
+const NAMES = '+net_admin,+net_bind_service,+net_raw';
+const ONLY_THREE = `-all,${NAMES}`;
+
+/** What a container runtime does for a user that is not root, where it knows ambient capabilities. */
+const AS_STRANGER = [
+  'setpriv',
+  ...[`--reuid=${STRANGER}`, `--regid=${STRANGER}`, '--clear-groups', '--no-new-privs'],
+  ...[`--bounding-set=${ONLY_THREE}`, `--inh-caps=${ONLY_THREE}`, `--ambient-caps=${ONLY_THREE}`],
+];
+/** And for its root: --cap-drop ALL, and --cap-add for each. */
+const AS_CONTAINERS_ROOT = ['setpriv', `--bounding-set=${ONLY_THREE}`, '--inh-caps=-all'];
+
+interface Rights {
+  readonly uid: number;
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+  readonly bounding: bigint;
+  readonly noNewPrivileges: boolean;
+}
+
+/** Each combination that a thread has. */
+function rightsOf(daemon: Espalier): readonly Rights[] {
+  const tasks = `/proc/${daemon.pid}/task`;
+  const all = readdirSync(tasks).map((task): Rights => {
+    const text = readFileSync(join(tasks, task, 'status'), 'utf8');
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\w+)`, 'm').exec(text)?.[1] ?? '';
+    const set = (name: string) => BigInt(`0x${field(name)}`);
+    return {
+      uid: Number(field('Uid')),
+      effective: set('CapEff'),
+      permitted: set('CapPrm'),
+      inheritable: set('CapInh'),
+      bounding: set('CapBnd'),
+      noNewPrivileges: field('NoNewPrivs') === '1',
+    };
+  });
+  assert.ok(all.length > 4, 'V8 has threads, and so has the data plane');
+  const differ = (one: Rights, other: Rights) => Object.values(one).join() !== Object.values(other).join();
+  return all.filter((one, i) => all.slice(0, i).every((other) => differ(one, other)));
+}
+
+function exactly(uid: number, capabilities: bigint): readonly Rights[] {
+  const sets = { effective: capabilities, permitted: capabilities, inheritable: capabilities, bounding: capabilities };
+  return [{ uid, ...sets, noNewPrivileges: true }];
+}
+
+function startedAnew({ pid }: Espalier): boolean {
+  return readFileSync(`/proc/${pid}/environ`, 'utf8').includes('ESPALIER_STARTED_ANEW');
+}
+
+/** Two daemons that are started in this way have a tunnel that works. */
+async function tunnelled(daemon: Plan['daemon'], look: (daemon: Espalier, lab: Lab) => void): Promise<void> {
+  await inLab({ a: 'espalier', b: 'espalier', inside: [4, 6], ...(daemon ? { daemon } : {}) }, async (lab) => {
+    await lab.up('a');
+    await lab.pings();
+    assert.ok(lab.a instanceof Espalier);
+    look(lab.a, lab);
+  });
+}
+
+test('started by root, every thread keeps three capabilities, and a tunnel works', { skip }, () =>
+  tunnelled({}, (daemon) => {
+    assert.deepEqual(rightsOf(daemon), exactly(0, THREE));
+    assert.match(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m);
+  }),
+);
+
+test('without raw sockets the capability for them goes, too', { skip }, () =>
+  tunnelled({ args: ['--io-without', 'raw'] }, (daemon) => assert.deepEqual(rightsOf(daemon), exactly(0, WITHOUT_RAW))),
+);
+
+test('started by root it becomes another user, in whose folders it works', { skip }, () =>
+  tunnelled({ program: [...READABLE, ...PROGRAM], owner: NOBODY, args: ['--user', 'nobody'] }, (daemon) => {
+    assert.deepEqual(rightsOf(daemon), exactly(NOBODY, THREE));
+    assert.match(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'), /^Groups:\s+65534 *$/m);
+  }),
+);
+
+test('as a user who has just the three it is started once, and a tunnel works', { skip }, () =>
+  tunnelled({ program: [...READABLE, ...AS_STRANGER, ...PROGRAM], owner: STRANGER }, (daemon) => {
+    assert.deepEqual(rightsOf(daemon), exactly(STRANGER, THREE));
+    assert.equal(startedAnew(daemon), false);
+  }),
+);
+
+test("as a container's root, who may not even change its bounding set, it keeps the three", { skip }, () =>
+  tunnelled({ program: [...AS_CONTAINERS_ROOT, process.execPath, MAIN] }, (daemon) => {
+    assert.deepEqual(rightsOf(daemon), exactly(0, THREE));
+    assert.equal(startedAnew(daemon), true);
+  }),
+);
+
+interface Refusal {
+  readonly code: number;
+  readonly stderr: string;
+}
+
+async function refused(topology: Topology, args: readonly string[], before: readonly string[] = []): Promise<Refusal> {
+  const space = await topology.space('gateway');
+  const [command = process.execPath, ...rest] = [
+    ...before,
+    ...(before.length > 0 ? PROGRAM : [process.execPath, MAIN]),
+  ];
+  return space.run(command, [...rest, 'daemon', ...args], { timeout: 30_000 });
+}
+
+test('a user that there is not, or that only root could become, is refused', { skip }, async () => {
+  const topology = new Topology();
+  try {
+    const control = `unix://${topology.folder()}/vici.sock`;
+    const unknown = await refused(topology, ['--control', control, '--user', 'no-such-user-here']);
+    assert.deepEqual([unknown.code, unknown.stderr], [1, 'espalier: there is no user no-such-user-here\n']);
+    const before = [...READABLE, ...AS_STRANGER];
+    const powerless = await refused(topology, ['--control', control, '--user', 'nobody'], before);
+    assert.equal(powerless.code, 1);
+    assert.match(powerless.stderr, /setresuid: operation not permitted: only root may become another user/);
+  } finally {
+    await topology.dispose();
+  }
+});
+
+test('a configuration that is closed to the daemon is refused with the name of whom it is closed to', {
+  skip,
+}, async () => {
+  const topology = new Topology();
+  try {
+    const folder = topology.folder();
+    const file = join(folder, 'swanctl.conf');
+    writeFileSync(file, '', { mode: 0o600 });
+    await run('chmod', ['711', folder]);
+    const { code, stderr } = await refused(topology, ['--config', file], [...READABLE, ...AS_STRANGER]);
+    const why = `${file}: cannot be read: permission denied to user ${STRANGER}, group ${STRANGER}\n`;
+    assert.deepEqual([code, stderr], [2, why]);
+  } finally {
+    await topology.dispose();
+  }
+});
+
+test('root learns at once that a folder of another user is closed to it now', { skip }, async () => {
+  const topology = new Topology();
+  try {
+    const folder = join(topology.folder(), 'run');
+    mkdirSync(folder, { mode: 0o750 });
+    await run('chown', ['nobody', folder]);
+    const { code, stderr } = await refused(topology, ['--control', `unix://${folder}/vici.sock`]);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `espalier: ${folder} belongs to another user: have the daemon become that one, with --user NAME\n`,
+    );
+  } finally {
+    await topology.dispose();
+  }
+});
+
+test('what root has to make for another user is made, and belongs to it', { skip }, async () => {
+  const topology = new Topology();
+  try {
+    const folder = topology.folder();
+    const [control, state] = [join(folder, 'run'), join(folder, 'state')];
+    const args = ['--user', 'nobody', '--control', `unix://${control}/vici.sock`, '--state-dir', state];
+    // It ends where it reads the configuration: after it has become the other.
+    const { code } = await refused(topology, [...args, '--config', '/nonexistent'], READABLE);
+    assert.equal(code, 2);
+    for (const [path, mode] of [
+      [control, 0o750],
+      [state, 0o700],
+    ] as const) {
+      const facts = statSync(path);
+      assert.deepEqual([facts.uid, facts.gid, facts.mode & 0o7777], [NOBODY, NOBODY, mode], path);
+    }
+  } finally {
+    await topology.dispose();
+  }
+});
