@@ -73,6 +73,7 @@ const TEST = [
   ['tcpdump', 'tcpdump'],
   ['procps', 'sysctl'],
   ['kmod', 'modprobe'],
+  ['systemd', 'systemd-analyze'],
   ['strongswan-charon', '/usr/lib/ipsec/charon'],
   ['strongswan-swanctl', 'swanctl'],
   ['strongswan-starter', '/usr/lib/ipsec/stroke'],

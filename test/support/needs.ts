@@ -30,8 +30,14 @@ const NEEDS = {
   openssl: () => file(`${PLUGINS}openssl.so`, 'libstrongswan-standard-plugins'),
   scapy: () => file(`${PYTHON}scapy`, 'python3-scapy'),
   cryptography: () => file(`${PYTHON}cryptography`, 'python3-cryptography'),
-  setpriv: () => command('setpriv', 'util-linux'),
+  overlay: () => (mounts(OVERLAY) ? undefined : 'the kernel has no overlayfs'),
   python3: () => file('/usr/bin/python3', 'python3'),
+  dpkg: () => command('dpkg-deb', 'dpkg'),
+  objdump: () => command('objdump', 'binutils'),
+  systemd: () => file('/usr/lib/systemd/systemd', 'systemd'),
+  'systemd-analyze': () => command('systemd-analyze', 'systemd'),
+  nsenter: () => command('nsenter', 'util-linux'),
+  cgroups: () => (mounts(CGROUPS) ? undefined : 'no permission to make control groups'),
   uml: () => file(UML, 'user-mode-linux'),
   modprobe: () => command('modprobe', 'kmod'),
   espalier: () => (existsSync(MAIN) ? undefined : 'the daemon is not built (npm run build)'),
@@ -66,6 +72,18 @@ export function lacking(...needs: readonly Need[]): string | false {
     if (why !== undefined) return why;
   }
   return false;
+}
+
+const OVERLAY = 'mount -t overlay overlay -o lowerdir=/etc:/usr /usr';
+const CGROUPS = 'mount -t cgroup2 cgroup2 /mnt; mkdir "/mnt/espalier-test-$$"; rmdir "/mnt/espalier-test-$$"';
+
+function mounts(script: string): boolean {
+  try {
+    execFileSync('unshare', ['-m', 'sh', '-ec', script], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function command(name: string, from: string): string | undefined {
