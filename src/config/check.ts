@@ -3,8 +3,8 @@
 
 import { nearest } from '../bytes/nearest.ts';
 import type { Place } from '../ike/connection.ts';
+import type { Setting } from './cursor.ts';
 import { type Findings, formatPlace } from './error.ts';
-import type { Setting } from './lex.ts';
 import type { Option } from './options/option.ts';
 import { OPTIONS } from './options.ts';
 import { canonical } from './schema.ts';

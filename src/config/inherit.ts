@@ -2,8 +2,8 @@
 // have and it has not, their subsections likewise. A setting without a value (`key =`) hides an inherited one.
 
 import { nearest } from '../bytes/nearest.ts';
+import type { Setting } from './cursor.ts';
 import type { Findings } from './error.ts';
-import type { Setting } from './lex.ts';
 import type { Reference, Section } from './settings.ts';
 
 /** Diamonds of references can name the same section many times over. */

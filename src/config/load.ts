@@ -15,8 +15,8 @@ import {
 import { dirname, join } from 'node:path';
 import type { Connection, Place, SharedKey } from '../ike/connection.ts';
 import { ConfigError, type ConfigWarning, wholeFile } from './error.ts';
+import type { SourceText } from './files.ts';
 import { checkPermissions, type FileFacts, type Self } from './permissions.ts';
-import type { SourceText } from './settings.ts';
 import { loadSwanctl } from './swanctl.ts';
 
 export interface LoadOptions {

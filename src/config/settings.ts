@@ -2,10 +2,11 @@
 // files are read at the point of their `include`, relative to the file that names them. Names live in Maps: a section
 // called `__proto__` is a section like any other.
 
-import { dirname, isAbsolute, join } from 'node:path';
 import type { Place } from '../ike/connection.ts';
+import type { Setting } from './cursor.ts';
 import { ConfigError } from './error.ts';
-import { Lexer, type Setting, type Token } from './lex.ts';
+import { type Files, Reading, type SourceText } from './files.ts';
+import { Lexer, type Token } from './lex.ts';
 
 export interface Reference {
   /** An absolute name, sections separated by dots. */
@@ -21,35 +22,13 @@ export interface Section {
   readonly references: readonly Reference[];
 }
 
-/** Where includes come from. `load.ts` has the one that reads files; a test has its own. */
-export interface Files {
-  /** Files that an absolute pattern names, sorted. */
-  match(pattern: string, include: Place): readonly string[];
-  read(file: string, include: Place): string;
-}
-
-export interface SourceText {
-  readonly path: string;
-  readonly text: string;
-}
-
 const MAX_DEPTH = 32;
-const MAX_INCLUDE_DEPTH = 16;
-const MAX_FILES = 1000;
-const MAX_CHARACTERS = 32 * 1024 * 1024;
-
-const NO_FILES: Files = {
-  match: () => [],
-  read: (file, include) => {
-    throw new ConfigError(include, `${file} cannot be read from here`);
-  },
-};
 
 /** Parses several files into one tree, as if the first included the others at its end. Throws ConfigError. */
-export function parseSettings(sources: readonly SourceText[], files: Files = NO_FILES): Section {
+export function parseSettings(sources: readonly SourceText[], files?: Files): Section {
   const root = new Growing('', { file: sources[0]?.path ?? '', line: 0, column: 0 });
   const parser = new Parser(files);
-  for (const { path, text } of sources) parser.file(path, text, root);
+  for (const source of sources) parser.file(source, root);
   return root;
 }
 
@@ -81,27 +60,17 @@ interface Open {
 }
 
 class Parser {
-  readonly #files: Files;
-  /** Files being read, the innermost last. */
-  readonly #reading: string[] = [];
-  #count = 0;
-  #characters = 0;
+  readonly #reading: Reading;
 
-  constructor(files: Files) {
-    this.#files = files;
+  constructor(files: Files | undefined) {
+    this.#reading = new Reading(files);
   }
 
-  file(path: string, text: string, into: Growing, include?: Place, depth = 0): void {
-    this.#characters += text.length;
-    const place = include ?? { file: path, line: 0, column: 0 };
-    if (this.#characters > MAX_CHARACTERS) throw new ConfigError(place, 'more than 32 MiB of configuration');
-    if (++this.#count > MAX_FILES) throw new ConfigError(place, `more than ${MAX_FILES} configuration files`);
-    this.#reading.push(path);
-    this.#statements(path, new Lexer(path, text), into, depth);
-    this.#reading.pop();
+  file(source: SourceText, into: Growing): void {
+    this.#reading.file(source, ({ path, text }) => this.#statements(new Lexer(path, text), into, 0));
   }
 
-  #statements(path: string, lexer: Lexer, into: Growing, outer: number): void {
+  #statements(lexer: Lexer, into: Growing, outer: number): void {
     const open: Open[] = [{ section: into }];
     let crooked: Place | undefined;
     for (;;) {
@@ -120,7 +89,10 @@ class Parser {
       } else if (token.tag !== 'name') {
         throw new ConfigError(token.place, `a name is missing before "${token.tag}"`);
       } else if (token.text === 'include' && lexer.isInclude()) {
-        this.#include(path, lexer, section, outer + open.length - 1);
+        const depth = outer + open.length - 1;
+        this.#reading.include(lexer.pattern(), ({ path, text }) =>
+          this.#statements(new Lexer(path, text), section, depth),
+        );
       } else {
         const inner = this.#statement(lexer, token, section, name?.place);
         if (!inner) continue;
@@ -158,23 +130,6 @@ class Parser {
       case 'end':
         // The name is not repeated here: after a mistake in quoting it may be a piece of a secret.
         throw new ConfigError(name.place, 'this name is followed by neither "=" nor "{"');
-    }
-  }
-
-  #include(path: string, lexer: Lexer, into: Growing, depth: number): void {
-    const { text, place } = lexer.pattern();
-    if (text === '') throw new ConfigError(place, 'include needs a file name or a pattern');
-    if (this.#reading.length > MAX_INCLUDE_DEPTH) {
-      throw new ConfigError(place, `files included deeper than ${MAX_INCLUDE_DEPTH}`);
-    }
-    const pattern = isAbsolute(text) ? text : join(dirname(path), text);
-    const matches = this.#files.match(pattern, place);
-    if (matches.length === 0 && !/[*?[]/.test(pattern)) throw new ConfigError(place, `there is no file ${pattern}`);
-    for (const file of matches) {
-      if (this.#reading.includes(file)) {
-        throw new ConfigError(place, `files include each other in a circle: ${[...this.#reading, file].join(' → ')}`);
-      }
-      this.file(file, this.#files.read(file, place), into, place, depth);
     }
   }
 }

@@ -4,9 +4,10 @@ import type { Connection, Place, SharedKey } from '../ike/connection.ts';
 import { checkConnection, checkNames } from './check.ts';
 import { readConnection } from './connections.ts';
 import { type ConfigWarning, Findings } from './error.ts';
+import type { Files, SourceText } from './files.ts';
 import { inherit, templates } from './inherit.ts';
 import { readSecrets, secretFiles } from './secrets.ts';
-import { type Files, parseSettings, type Section, type SourceText } from './settings.ts';
+import { parseSettings, type Section } from './settings.ts';
 
 export interface Swanctl {
   readonly connections: readonly Connection[];

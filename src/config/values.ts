@@ -3,8 +3,8 @@
 
 import type { Millis, Place } from '../ike/connection.ts';
 import { optionAt } from './check.ts';
+import type { Setting } from './cursor.ts';
 import type { Findings } from './error.ts';
-import type { Setting } from './lex.ts';
 import {
   type Item,
   items,

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError, Findings } from '../../src/config/error.ts';
+import type { Files } from '../../src/config/files.ts';
 import { inherit, templates } from '../../src/config/inherit.ts';
-import { type Files, parseSettings, type Section } from '../../src/config/settings.ts';
+import { parseSettings, type Section } from '../../src/config/settings.ts';
 
 function parse(text: string, files?: Files): Section {
   return parseSettings([{ path: '/etc/gw.conf', text }], files);

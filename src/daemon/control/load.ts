@@ -1,8 +1,8 @@
 // `load-conn`, `unload-conn`, `get-conns`: connections that clients bring. A message has the names and values of a
 // swanctl.conf, so it becomes a section of settings, which is read by the same rules and refused with the same words.
 
+import type { Setting } from '../../config/cursor.ts';
 import { ConfigError, formatWarning } from '../../config/error.ts';
-import type { Setting } from '../../config/lex.ts';
 import { OPTIONS } from '../../config/options.ts';
 import type { Section as Settings } from '../../config/settings.ts';
 import { loadConnection } from '../../config/swanctl.ts';
