@@ -28,8 +28,9 @@ export function readConnection(section: Section, findings: Findings): Connection
   );
   const localAddrs = readAddresses(values, 'local_addrs');
   const encap = values.choice('encap', ['auto', 'yes', 'no']) === 'yes' ? 'yes' : 'auto';
-  warnIfUncallable(section.name, children, remoteAddrs, findings);
-  checkModes(children, { localAddrs, remoteAddrs, encap }, findings);
+  warnIfUncallable(section.name, children, remoteAddrs, values, findings);
+  const where = readPlaces(section);
+  checkModes(children, { localAddrs, remoteAddrs, encap, where }, findings);
   return {
     name: section.name,
     version,
@@ -55,7 +56,7 @@ export function readConnection(section: Section, findings: Findings): Connection
     retransmit: readRetransmit(section, findings),
     natKeepalive: values.duration('nat_keepalive') ?? 0,
     children,
-    where: readPlaces(section),
+    where,
   };
 }
 
@@ -137,13 +138,14 @@ function warnIfUncallable(
   name: string,
   children: readonly Child[],
   remoteAddrs: readonly AddressPattern[],
+  values: Values,
   findings: Findings,
 ): void {
   if (remoteAddrs.some((pattern) => pattern.kind === 'name' || singleAddress(pattern) !== undefined)) return;
   const child = children.find(({ startAction }) => startAction !== 'none');
   const place = child?.where.get('start_action');
   if (!child || !place) return;
-  const text = `"${child.name}" cannot begin by itself: remote_addrs of connection "${name}" has no single address`;
+  const text = `"${child.name}" cannot begin by itself: ${values.wordOf('remote_addrs')} of connection "${name}" has no single address`;
   findings.warn(`start ${name}`, place, text);
 }
 

@@ -4,34 +4,30 @@
 import { prefixRange } from '../bytes/ip.ts';
 import type { AddressPattern, Child, Connection, Place, SelectorSource } from '../ike/connection.ts';
 import { intersect } from '../ike/ts.ts';
+import { assignment, wordFor } from '../ike/words.ts';
 import type { Findings } from './error.ts';
 
-type Around = Pick<Connection, 'localAddrs' | 'remoteAddrs' | 'encap'>;
+type Around = Pick<Connection, 'localAddrs' | 'remoteAddrs' | 'encap' | 'where'>;
 
 export function checkModes(children: readonly Child[], around: Around, findings: Findings): void {
   for (const child of children) {
     if (child.protocol === 'ah' && around.encap === 'yes') {
-      findings.error(
-        placeOf(child, 'ah_proposals'),
-        'ah_proposals: AH does not go in UDP, which "encap = yes" asks for',
-      );
+      const text = `AH does not go in UDP, which "${assignment(around, 'encap', 'yes')}" asks for`;
+      findings.error(placeOf(child, 'ah_proposals'), `${wordFor(child, 'ah_proposals')}: ${text}`);
     }
     if (child.mode !== 'transport') continue;
-    checkHosts(child, 'local_ts', child.localTs, around.localAddrs, findings);
-    checkHosts(child, 'remote_ts', child.remoteTs, around.remoteAddrs, findings);
+    checkHosts(child, 'local', around, findings);
+    checkHosts(child, 'remote', around, findings);
   }
 }
 
-function checkHosts(
-  child: Child,
-  option: 'local_ts' | 'remote_ts',
-  sources: readonly SelectorSource[],
-  patterns: readonly AddressPattern[],
-  findings: Findings,
-): void {
+function checkHosts(child: Child, side: 'local' | 'remote', around: Around, findings: Findings): void {
+  const sources = side === 'local' ? child.localTs : child.remoteTs;
+  const patterns = side === 'local' ? around.localAddrs : around.remoteAddrs;
   if (sources.some((source) => patterns.some((pattern) => meets(source, pattern)))) return;
-  const addrs = option.replace('_ts', '_addrs');
-  const text = `${option}: in transport mode it is for the gateway itself, and no address of ${addrs} lies in it; leave it out`;
+  const option = `${side}_ts`;
+  const addrs = wordFor(around, `${side}_addrs`);
+  const text = `${wordFor(child, option)}: in transport mode it is for the gateway itself, and no address of ${addrs} lies in it; leave it out`;
   findings.error(placeOf(child, option), text);
 }
 

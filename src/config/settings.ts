@@ -20,6 +20,8 @@ export interface Section {
   readonly settings: ReadonlyMap<string, Setting>;
   readonly sections: ReadonlyMap<string, Section>;
   readonly references: readonly Reference[];
+  /** What the file calls these options, where it is another language: every one that a message may have to name. */
+  readonly words?: ReadonlyMap<string, string>;
 }
 
 const MAX_DEPTH = 32;

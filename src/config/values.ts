@@ -64,8 +64,7 @@ export class Values {
     const word = this.#read(key, 'choice', parseChoice);
     const refusal = option.extra.refuses?.find(([value]) => value === word);
     if (refusal) {
-      this.#findings.error(this.placeOf(key), `${key}: ${refusal[1]}`);
-      return undefined;
+      return this.error(key, refusal[1]);
     }
     return values.find((value) => value === word);
   }
@@ -89,13 +88,18 @@ export class Values {
     for (const item of items(whole)) {
       const parsed = parse(item.text);
       if (parsed.ok) values.push(parsed.value);
-      else this.#findings.error(this.placeOf(key, item), `${key}: ${parsed.message}`, parsed.near);
+      else this.error(key, parsed.message, parsed.near, item);
     }
     return values;
   }
 
   text(key: string): string {
     return this.#section.settings.get(key)?.text ?? optionAt(`${this.#path}.${key}`).default;
+  }
+
+  /** What the operator calls it. */
+  wordOf(key: string): string {
+    return this.#section.words?.get(key) ?? key;
   }
 
   isSet(key: string): boolean {
@@ -109,7 +113,7 @@ export class Values {
   }
 
   error(key: string, message: string, near: readonly string[] = [], item?: Item): undefined {
-    return this.#findings.error(this.placeOf(key, item), `${key}: ${message}`, near);
+    return this.#findings.error(this.placeOf(key, item), `${this.wordOf(key)}: ${message}`, near);
   }
 
   #read<T, K extends Type['kind']>(
@@ -135,7 +139,15 @@ export function placeIn({ place, verbatim }: Setting, offset: number): Place {
   return verbatim ? { ...place, column: place.column + offset } : place;
 }
 
-/** Where each setting of a section stands, under `prefix`. */
-export function places(section: Section, prefix = ''): [string, Place][] {
-  return [...section.settings].map(([key, setting]) => [prefix + key, setting.key]);
+/**
+ * Where each setting of a section stands, under `prefix`. In another language every option has its word, and the place of
+ * the section where it is not written.
+ */
+export function places({ settings, words, place }: Section, prefix = ''): [string, Place][] {
+  const written = [...settings].map(([key, setting]): [string, Place] => [prefix + key, setting.key]);
+  const named = [...(words ?? [])].map(([key, option]): [string, Place] => [
+    prefix + key,
+    { ...(settings.get(key)?.key ?? place), option },
+  ]);
+  return [...written, ...named];
 }

@@ -5,6 +5,7 @@
 import type { Connection, Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import { isOurWill, type Reason } from '../ike/reason.ts';
+import { wordFor } from '../ike/words.ts';
 import type { ConnectionState, ConnectionStatus } from './status.ts';
 
 export type Action =
@@ -398,7 +399,7 @@ export class ConnectionLife {
     return {
       code: 'no-answer',
       text: `no answer from the peer for ${Math.round((now - this.#silentSince) / 1000)} s`,
-      remedy: "check that remote_addrs is the peer's address and that UDP 500 and 4500 pass in both directions",
+      remedy: `check that ${wordFor(this.#conn, 'remote_addrs')} is the peer's address and that UDP 500 and 4500 pass in both directions`,
     };
   }
 

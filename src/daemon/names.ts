@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { type Ip, parseIp } from '../bytes/ip.ts';
 import type { AddressPattern, Connection, Millis } from '../ike/connection.ts';
 import type { Reason } from '../ike/reason.ts';
+import { wordFor } from '../ike/words.ts';
 import type { Found, Lookup } from './lookup.ts';
 
 /** Nobody waits longer for an answer. */
@@ -108,7 +109,7 @@ export class Names {
       text: `${name} cannot be resolved: ${trouble}`,
       by: 'us',
       ...(where ? { where } : {}),
-      remedy: `correct the name in remote_addrs, or write the address there; what this host knows of it: getent ahosts ${name}`,
+      remedy: `correct the name in ${wordFor(conn, 'remote_addrs')}, or write the address there; what this host knows of it: getent ahosts ${name}`,
     };
   }
 

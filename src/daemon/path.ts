@@ -4,6 +4,7 @@ import { type Ip, isV6 } from '../bytes/ip.ts';
 import type { AddressPattern, Connection } from '../ike/connection.ts';
 import { singleAddress } from '../ike/match.ts';
 import type { Reason } from '../ike/reason.ts';
+import { wordFor } from '../ike/words.ts';
 import type { Host } from '../net/types.ts';
 
 export interface Path {
@@ -16,9 +17,9 @@ export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>, trou
   const { localAddrs, remoteAddrs } = conn;
   const peers = remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
   const [first] = peers;
-  if (first === undefined) return trouble ?? refusal(conn, UNNAMED);
+  if (first === undefined) return trouble ?? refusal(conn, unnamed(conn));
   const reachable = peers.filter((ip) => localAddrs.some((pattern) => allows(pattern, isV6(ip))));
-  if (reachable.length === 0) return refusal(conn, otherFamily(peers));
+  if (reachable.length === 0) return refusal(conn, otherFamily(conn, peers));
   for (const remote of reachable) {
     const own = localAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
     const local = own.find((ip) => isV6(ip) === isV6(remote)) ?? host.sourceFor(remote);
@@ -28,20 +29,24 @@ export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>, trou
   return { code: 'no-answer', text: `there is no route to ${all}`, by: 'us', remedy: `check the route to ${all}` };
 }
 
-const UNNAMED = {
-  text: 'remote_addrs names no single address: only the peer can begin',
-  remedy: "set remote_addrs to the peer's address, or let the peer initiate",
-};
-
-function otherFamily(peers: readonly Ip[]) {
-  const [theirs, ours] = peers.some(isV6) ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
+function unnamed(conn: Connection) {
+  const word = wordFor(conn, 'remote_addrs');
   return {
-    text: `the peer has ${theirs} addresses only (${peers.join(', ')}), and local_addrs allows none of ours but ${ours}`,
-    remedy: `add an ${theirs} address of ours to local_addrs, or leave it out`,
+    text: `${word} names no single address: only the peer can begin`,
+    remedy: `set ${word} to the peer's address, or let the peer initiate`,
   };
 }
 
-function refusal({ where }: Connection, { text, remedy }: typeof UNNAMED): Reason {
+function otherFamily(conn: Connection, peers: readonly Ip[]) {
+  const word = wordFor(conn, 'local_addrs');
+  const [theirs, ours] = peers.some(isV6) ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
+  return {
+    text: `the peer has ${theirs} addresses only (${peers.join(', ')}), and ${word} allows none of ours but ${ours}`,
+    remedy: `add an ${theirs} address of ours to ${word}, or leave it out`,
+  };
+}
+
+function refusal({ where }: Connection, { text, remedy }: ReturnType<typeof unnamed>): Reason {
   const place = where.get('remote_addrs') ?? where.get('');
   return { code: 'no-connection', text, by: 'us', ...(place ? { where: place } : {}), remedy };
 }

@@ -12,6 +12,8 @@ export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** What the file calls the option that stands there, where it is not swanctl.conf's word. */
+  readonly option?: string;
 }
 
 /** One configured proposal: alternatives by transform type, most wanted first. */

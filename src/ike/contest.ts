@@ -9,6 +9,7 @@ import type { Reason } from './reason.ts';
 import type { BaseState, ChildState } from './state.ts';
 import { formatSelector, narrow } from './ts.ts';
 import type { Selector } from './wire/ts.ts';
+import { wordFor } from './words.ts';
 import type { BaseWorld } from './world.ts';
 
 /** An IKE SA of either version. */
@@ -36,7 +37,7 @@ export function natObstacle(party: Party, config: Child, flow: Flow): Reason | u
     by: 'us',
     got: flow.remoteTs.map(formatSelector),
     text: `${nameOf(holder)}, behind the same NAT (${party.state.remote.ip}), has this in transport mode: packets for the two could not be told apart`,
-    remedy: 'use tunnel mode, with different addresses inside, or give each of them ports of its own in `remote_ts`',
+    remedy: `use tunnel mode, with different addresses inside, or give each of them ports of its own in \`${wordFor(config, 'remote_ts')}\``,
     ...(place ? { where: place } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { natObstacle } from './contest.ts';
 import type { Reason } from './reason.ts';
 import { formatSelector } from './ts.ts';
 import type { Selector } from './wire/ts.ts';
+import { assignment, wordFor } from './words.ts';
 
 interface Wanted {
   readonly localTs: readonly Selector[];
@@ -23,11 +24,12 @@ export function unsuited(parent: Parent, config: Child, { localTs, remoteTs }: W
 
 function notOurHosts(config: Child, option: 'local_ts' | 'remote_ts', host: string): Reason {
   const { inFile, where } = placeOf(config, option);
+  const word = wordFor(config, option);
   return {
     code: 'ts-mismatch',
-    text: `transport mode is between the two gateways alone, and ${option} does not take in ${host}`,
+    text: `transport mode is between the two gateways alone, and ${word} does not take in ${host}`,
     by: 'us',
-    remedy: `leave ${option} out${inFile}, or set \`mode = tunnel\``,
+    remedy: `leave ${word} out${inFile}, or set \`${assignment(config, 'mode', 'tunnel')}\``,
     ...where,
   };
 }
@@ -36,7 +38,8 @@ export function ahObstacle(parent: Parent, config: Child): Reason | undefined {
   if (config.protocol !== 'ah' || !parent.udp) return undefined;
   const { natLocal, natRemote } = parent.state;
   const { inFile, where } = placeOf(config, 'ah_proposals');
-  const esp = `use ESP: write \`esp_proposals\` in place of \`ah_proposals\`${inFile}, and the same at the peer`;
+  const [instead, written] = [wordFor(config, 'esp_proposals'), wordFor(config, 'ah_proposals')];
+  const esp = `use ESP: write \`${instead}\` in place of \`${written}\`${inFile}, and the same at the peer`;
   if (!natLocal && !natRemote) {
     return {
       code: 'ah-nat',
@@ -74,7 +77,8 @@ export function reasonMode({ config, peer, outcome, flow }: Disagreement): Reaso
   const between = flow ? ` between ${formatAll(flow.local)} and ${formatAll(flow.remote)}, not our two addresses` : '';
   const begin = peer === 'declines' ? 'the peer declines transport mode' : `the peer asks for ${peer} mode${between}`;
   const end = outcome === 'refused' ? ', and tunnel mode will not do here' : `: the child is in ${outcome} mode`;
-  const ours = outcome === 'refused' ? '`tunnel_fallback = yes`' : `\`mode = ${theirs}\``;
+  const [option, value] = outcome === 'refused' ? ['tunnel_fallback', 'yes'] : ['mode', theirs];
+  const ours = `\`${assignment(config, option, value)}\``;
   const change = flow ? 'have the peer propose its own address and ours' : `set the peer to ${config.mode} mode`;
   return {
     code: 'mode-mismatch',

@@ -11,6 +11,7 @@ import { formatSelector } from './ts.ts';
 import { PROTOCOL, TRANSFORM } from './wire/constants.ts';
 import type { Identity, Proposal, Transform } from './wire/payload.ts';
 import type { Selector } from './wire/ts.ts';
+import { mirrored } from './words.ts';
 
 /** Why one (ours, theirs) pairing of proposals failed: enough to tell the operator what to change. */
 export interface Miss {
@@ -61,8 +62,6 @@ export interface NoProposal {
   /** One hash is both integrity and PRF, as in IKEv1: nobody needs to hear it twice. */
   readonly hashed?: boolean | undefined;
   readonly where?: Place | undefined;
-  /** The option that holds our proposals, where it is not `proposals`, `esp_proposals` or `ah_proposals`. */
-  readonly option?: string | undefined;
   readonly peer?: SocketAddress | undefined;
 }
 
@@ -71,7 +70,7 @@ export function reasonNoProposal(refusal: NoProposal): Reason {
   const misses = explainProposals(offers, theirs, protocol, { omitKe }).filter(({ kind }) => !hashed || kind !== 'prf');
   const name = PROTOCOL_NAMES.get(protocol) ?? `protocol ${protocol}`;
   const near = closest(misses);
-  const option = `\`${refusal.option ?? optionOf(protocol)}\`${at(where)}`;
+  const option = `\`${where?.option ?? optionOf(protocol)}\`${at(where)}`;
   return {
     code: protocol === PROTOCOL.IKE ? 'no-proposal' : 'no-child-proposal',
     notify: 'NO_PROPOSAL_CHOSEN',
@@ -89,7 +88,7 @@ function textAndRemedy({
   name,
   near,
   option,
-  refusal: { offers, theirs = [], protocol, by, hashed = false },
+  refusal: { offers, theirs = [], protocol, by, hashed = false, where },
 }: {
   readonly name: string;
   readonly near: readonly Miss[];
@@ -105,15 +104,23 @@ function textAndRemedy({
   }
   const [first] = near;
   const proposal = theirs.find((candidate) => candidate.number === first?.theirs);
-  if (!first || !proposal) return otherProtocol(name, option, ours, theirs);
+  if (!first || !proposal) return otherProtocol({ name, option, ours, theirs, where });
   return {
     text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${formatMisses(near)}`,
     remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours], hashed }),
   };
 }
 
+interface Others {
+  readonly name: string;
+  readonly option: string;
+  readonly ours: string;
+  readonly theirs: readonly Proposal[];
+  readonly where: Place | undefined;
+}
+
 /** Nothing that the peer offers is for our protocol: most likely the one has ESP and the other AH. */
-function otherProtocol(name: string, option: string, ours: string, theirs: readonly Proposal[]) {
+function otherProtocol({ name, option, ours, theirs, where }: Others): { text: string; remedy: string } {
   const protocols = [...new Set(theirs.map(({ protocol }) => protocol))];
   const names = protocols.flatMap((protocol) => PROTOCOL_NAMES.get(protocol) ?? []);
   const instead = protocols.find((protocol) => protocol === PROTOCOL.ESP || protocol === PROTOCOL.AH);
@@ -123,9 +130,11 @@ function otherProtocol(name: string, option: string, ours: string, theirs: reado
       remedy: `have the peer offer one of ${ours}`,
     };
   }
+  // ipsec.conf calls these two options as the protocols are called.
+  const word = where?.option === undefined ? optionOf(instead) : (PROTOCOL_NAMES.get(instead) ?? '').toLowerCase();
   return {
     text: `the peer offers ${names.join(' and ')}, and we want ${name}`,
-    remedy: `write \`${optionOf(instead)}\` in place of ${option}, or have the peer offer ${name} with ${ours}`,
+    remedy: `write \`${word}\` in place of ${option}, or have the peer offer ${name} with ${ours}`,
   };
 }
 
@@ -232,7 +241,9 @@ export interface TsRefusal extends Flows {
 /** TS_UNACCEPTABLE: `local` and `remote` are what we wanted. */
 export function reasonTs({ theirs, by, where, peer, ...ours }: TsRefusal): Reason {
   const want = flows(ours);
-  const options = `\`local_ts\` and \`remote_ts\`${at(where)}`;
+  const local = where?.option ?? 'local_ts';
+  const remote = where?.option === undefined ? 'remote_ts' : mirrored(where.option);
+  const options = `\`${local}\` and \`${remote}\`${at(where)}`;
   const shared = {
     code: 'ts-mismatch',
     notify: 'TS_UNACCEPTABLE',
@@ -320,14 +331,14 @@ export function reasonAuth(failure: AuthFailure): Reason {
         ...(wanted === undefined ? {} : { want: [wanted] }),
         got: [them],
         text: `the peer calls itself ${them}${wanted === undefined ? '; no connection here expects that' : `; we expect ${wanted}`}`,
-        remedy: `set the remote \`id\`${at(where)} to ${remoteId ? formatIdentity(remoteId) : 'what the peer sends'}, or change the peer's`,
+        remedy: `set ${idOption('remote', where)}${at(where)} to ${remoteId ? formatIdentity(remoteId) : 'what the peer sends'}, or change the peer's`,
       };
     }
     case 'no-psk':
       return {
         ...shared,
         text: `no pre-shared key is for ${us} and ${them}`,
-        remedy: `check both ids for typing errors, or add a secret with id-1 = ${localId ? formatIdentity(localId) : 'our address'} and id-2 = ${remoteId ? formatIdentity(remoteId) : "the peer's identity"}`,
+        remedy: `check both ids for typing errors, or add a secret ${owners(localId, remoteId, where)}`,
       };
   }
 }
@@ -337,8 +348,19 @@ function askedFor(wanted: Identity, us: string, them: string, where: Place | und
     want: [us],
     got: [describeIdentity(wanted)],
     text: `the peer ${them} asks for ${describeIdentity(wanted)}; we are ${us}`,
-    remedy: `set the local \`id\`${at(where)} to ${formatIdentity(wanted)}, or change whom the peer expects`,
+    remedy: `set ${idOption('local', where)}${at(where)} to ${formatIdentity(wanted)}, or change whom the peer expects`,
   };
+}
+
+function idOption(side: 'local' | 'remote', where: Place | undefined): string {
+  return where?.option === undefined ? `the ${side} \`id\`` : `\`${where.option}\``;
+}
+
+/** A new secret's, in the language that the connection is written in. */
+function owners(localId: Identity | undefined, remoteId: Identity | undefined, where: Place | undefined): string {
+  const us = localId ? formatIdentity(localId) : 'our address';
+  const them = remoteId ? formatIdentity(remoteId) : "the peer's identity";
+  return where?.option === undefined ? `with id-1 = ${us} and id-2 = ${them}` : `for it: ${us} ${them} : PSK …`;
 }
 
 /** Which secret it was, by its owners and place. */

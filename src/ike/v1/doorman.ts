@@ -10,6 +10,7 @@ import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
 import { reasonAuth } from '../why.ts';
 import type { Identity } from '../wire/payload.ts';
+import { addressWord, assignment } from '../words.ts';
 import { onAggressive1, readAggressive1 } from './aggressive.ts';
 import { identityOf } from './id.ts';
 import { sendMain2 } from './main.ts';
@@ -224,7 +225,7 @@ function noAggressive(conn: Connection, ip: string): Reason {
     code: 'unknown-id',
     text: `${ip} begins in aggressive mode, and no connection here takes that from a peer of its name`,
     by: 'us',
-    remedy: `set the peer to main mode; or, where its secret is long and random, set aggressive = yes in connection ${conn.name}`,
+    remedy: `set the peer to main mode; or, where its secret is long and random, set ${assignment(conn, 'aggressive', 'yes')} in connection ${conn.name}`,
     ...(where ? { where } : {}),
   };
 }
@@ -235,7 +236,7 @@ function stranger(conn: Connection, remoteId: Identity): Reason {
 }
 
 function secretless(conn: Connection, remoteId: Identity, ip: string): Refusal {
-  const where = conn.where.get('');
+  const where = conn.where.get('remote.id') ?? conn.where.get('');
   const localId = conn.localId ?? identityOfAddress(ip);
   const expected = conn.remoteId;
   const reason = reasonAuth({ kind: 'no-psk', by: 'us', localId, remoteId, expected, ...(where ? { where } : {}) });
@@ -246,11 +247,12 @@ function nobody(connections: readonly Connection[], local: string, remote: strin
   const [newer] = offeringConnections(connections, local, remote, 2);
   const where = newer?.where.get('version') ?? newer?.where.get('');
   if (newer) {
+    const version = where?.option === undefined ? 'version = 0 or 1' : `${where.option}=ike or ikev1`;
     return {
       code: 'wrong-version',
       text: `${remote} speaks IKEv1, and connection ${newer.name} is for IKEv2`,
       by: 'us',
-      remedy: `set version = 0 or 1 in connection ${newer.name}, or switch the peer to IKEv2`,
+      remedy: `set ${version} in connection ${newer.name}, or switch the peer to IKEv2`,
       ...(where ? { where } : {}),
     };
   }
@@ -258,7 +260,7 @@ function nobody(connections: readonly Connection[], local: string, remote: strin
     code: 'no-connection',
     text: `no connection is configured for ${remote} to ${local}`,
     by: 'us',
-    remedy: `set remote_addrs of a connection to ${remote}`,
+    remedy: `set ${addressWord(connections)} of a connection to ${remote}`,
   };
 }
 

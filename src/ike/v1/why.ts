@@ -59,7 +59,7 @@ export function nothingToOffer({ protocol, where }: Child): Reason {
   const place = where.get(`${protocol}_proposals`) ?? where.get('');
   return {
     code: 'no-child-proposal',
-    text: `none of ${protocol}_proposals can be written in IKEv1`,
+    text: `none of ${place?.option ?? `${protocol}_proposals`} can be written in IKEv1`,
     by: 'us',
     remedy: 'add a proposal of AES and SHA2, for example aes256-sha256',
     ...(place ? { where: place } : {}),

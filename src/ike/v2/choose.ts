@@ -175,7 +175,7 @@ function sameSet(a: readonly Selector[], b: readonly Selector[]): boolean {
 function noSelectors(session: Session, { tsi, tsr }: Wish, old: ChildState | undefined): Choice {
   const { conn, state } = session;
   const config = conn.children.find((child) => child.name === (old?.name ?? child.name));
-  const where = config?.where.get('local_ts') ?? conn.where.get('');
+  const where = (config ?? conn.children[0])?.where.get('local_ts') ?? conn.where.get('');
   return {
     ok: false,
     kind: NOTIFY.TS_UNACCEPTABLE,

@@ -12,6 +12,7 @@ import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { Header, Message, Payload, Proposal } from '../wire/payload.ts';
+import { addressWord } from '../words.ts';
 import { learn } from './init.ts';
 import { need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
@@ -119,7 +120,7 @@ export class Doorman {
         by: 'us',
         peer: from,
         notify: 'NO_PROPOSAL_CHOSEN',
-        remedy: `set remote_addrs of a connection to ${from.ip}`,
+        remedy: `set ${addressWord(this.#world.connections())} of a connection to ${from.ip}`,
       });
       return this.#refuse(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
     }
