@@ -43,10 +43,15 @@ export const DAEMON = {
     type: 'string',
     array: true,
     requiresArg: true,
-    describe: 'a swanctl.conf; may be given twice (an ipsec.conf is known by its content, and not read yet)',
+    describe: 'an ipsec.conf or a swanctl.conf, told apart by what is in it; may be given twice',
     defaultDescription: DEFAULT_CONFIGS.join(' and '),
   },
-  secrets: { type: 'string', requiresArg: true, hidden: true, coerce: once('secrets', notYet('secrets')) },
+  secrets: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'an ipsec.secrets (the one beside each ipsec.conf)',
+    coerce: once('secrets'),
+  },
   control: CONTROL,
   'state-dir': {
     type: 'string',
@@ -141,6 +146,7 @@ export const DOCTOR = {
 /** What yargs makes of `DOCTOR`. Types know nothing of the defaults, hence undefined. */
 export interface HostArguments {
   readonly config?: readonly string[] | undefined;
+  readonly secrets: string | undefined;
   readonly control: string | undefined;
   readonly stateDir: string | undefined;
   readonly tun: string | undefined;
@@ -167,6 +173,7 @@ export function hostOptions(parsed: HostArguments) {
   if (port === natPort) throw new UsageError(`--port and --nat-port are both ${port}: two sockets need two ports`);
   return {
     config: configFiles(parsed.config),
+    ...(parsed.secrets === undefined ? {} : { secrets: parsed.secrets }),
     control: parsed.control ?? DEFAULT_URI,
     stateDir: parsed.stateDir ?? DEFAULT_STATE_DIR,
     tun: parsed.tun ?? DEFAULT_TUN,
@@ -212,13 +219,6 @@ function controlUri(uri: string): string {
   const parsed = parseUri(uri);
   if ('wrong' in parsed) throw new UsageError(`--control: ${parsed.wrong}`);
   return uri;
-}
-
-/** An option of the contract that this version cannot honour: refused rather than ignored. */
-function notYet(name: string): (value: string) => never {
-  return () => {
-    throw new UsageError(`--${name} is not yet supported by this version`);
-  };
 }
 
 /** A port alone is one of the loopback: metrics tell much about a network. */

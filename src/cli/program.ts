@@ -135,7 +135,10 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
       'read the configuration without starting anything, and say what is wrong with it',
       (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, profile: PROFILE, json: JSON_OUTPUT }),
       async (argv) => {
-        code = check({ config: configFiles(argv.config), profile: argv.profile, json: argv.json }, io);
+        code = check(
+          { config: configFiles(argv.config), secrets: argv.secrets, profile: argv.profile, json: argv.json },
+          io,
+        );
       },
     )
     .command(

@@ -93,10 +93,7 @@ function checkSection(section: Section, node: Node, findings: Findings, quiet = 
   }
   for (const [key, setting] of section.settings) {
     const inner = find(node, key, false);
-    if (setting.earlier) {
-      const text = `option "${key}" is written twice: what line ${setting.earlier.line} says no longer counts`;
-      findings.warn(`again ${formatPlace(setting.key)}`, setting.key, text);
-    }
+    warnOfRepetition(key, setting, findings);
     if (inner?.option) checkSetting(key, setting, inner.option, quiet || useless, findings);
     else unknown(key, setting.key, node, false, findings);
   }
@@ -107,7 +104,14 @@ function checkSection(section: Section, node: Node, findings: Findings, quiet = 
   }
 }
 
-function checkSetting(key: string, setting: Setting, option: Option, quiet: boolean, findings: Findings): void {
+export function warnOfRepetition(key: string, { earlier, key: place }: Setting, findings: Findings): void {
+  if (!earlier) return;
+  const text = `option "${key}" is written twice: what line ${earlier.line} says no longer counts`;
+  findings.warn(`again ${formatPlace(place)}`, place, text);
+}
+
+/** What to say of an option that is not implemented. */
+export function checkSetting(key: string, setting: Setting, option: Option, quiet: boolean, findings: Findings): void {
   const { type, status, reason, extra } = option;
   if (status === 'implemented' || setting.text === undefined) return;
   const value = canonical(type, setting.text);

@@ -92,7 +92,7 @@ function readRound(connection: Section, side: 'local' | 'remote', findings: Find
   return id ?? values.error('id', wrongIdentity(text));
 }
 
-function parseAuth(text: string): Parsed<'psk'> {
+export function parseAuth(text: string): Parsed<'psk'> {
   const word = text.toLowerCase();
   if (word === 'psk') return accepted('psk');
   if (/^(ike:|pubkey|rsa|ecdsa|ed25519|ed448|bliss)/.test(word)) {

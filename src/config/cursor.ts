@@ -13,6 +13,8 @@ export interface Setting {
   readonly verbatim: boolean;
   /** A `#` follows the text without a space between: perhaps a part of the value, but read as a comment. */
   readonly cut: boolean;
+  /** How the key is spelled there, where it has several spellings. */
+  readonly written?: string;
   /** The same key stands further up between the same braces, where it no longer counts. */
   readonly earlier?: Place;
 }

@@ -88,6 +88,11 @@ export class Findings {
     return this.#errors.length >= MOST_ERRORS;
   }
 
+  /** Mistakes so far. */
+  get count(): number {
+    return this.#errors.length;
+  }
+
   error(place: Place, text: string, near: readonly string[] = []): undefined {
     this.add(new ConfigError(place, text, near));
     return undefined;

@@ -1,7 +1,7 @@
 // The files of a configuration, whatever their language: where they come from, how they include each other, and how much
 // of it there may be.
 
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Place } from '../ike/connection.ts';
 import { ConfigError, wholeFile } from './error.ts';
 
@@ -45,8 +45,11 @@ export class Reading {
     if (this.#characters > MAX_CHARACTERS) throw new ConfigError(place, 'more than 32 MiB of configuration');
     if (++this.#count > MAX_FILES) throw new ConfigError(place, `more than ${MAX_FILES} configuration files`);
     this.#open.push(path);
-    parse({ path, text });
-    this.#open.pop();
+    try {
+      parse({ path, text });
+    } finally {
+      this.#open.pop();
+    }
   }
 
   /** The files that a pattern names, relative to the file that has it. */
@@ -69,7 +72,7 @@ export function matching(
   from: string,
   { text, place }: { readonly text: string; readonly place: Place },
 ): readonly string[] {
-  const pattern = isAbsolute(text) ? text : join(dirname(from), text);
+  const pattern = resolve(dirname(from), text);
   const found = files.match(pattern, place);
   if (found.length === 0 && !/[*?[]/.test(pattern)) throw new ConfigError(place, `there is no file ${pattern}`);
   return found;

@@ -1,9 +1,11 @@
 // Reads configuration files and makes one configuration of them: the only file of this folder that touches the disk.
-// Everything loads, or nothing does and ConfigError says why.
+// Files of both languages may be given; a file's text says which it is. Everything loads, or nothing does and ConfigError
+// says why.
 
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -12,18 +14,26 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Connection, Place, SharedKey } from '../ike/connection.ts';
-import { ConfigError, type ConfigWarning, wholeFile } from './error.ts';
+import { ConfigError, type ConfigWarning, Findings, wholeFile } from './error.ts';
 import type { SourceText } from './files.ts';
+import { readIpsecConf } from './ipsec/conf.ts';
+import { readIpsecSecrets } from './ipsec/secrets.ts';
+import { languageOf } from './language.ts';
 import { checkPermissions, type FileFacts, type Self } from './permissions.ts';
-import { loadSwanctl } from './swanctl.ts';
+import { readSwanctl } from './swanctl.ts';
 
 export interface LoadOptions {
   /** Accept files with secrets that others may read, with a warning. */
   readonly loose?: boolean;
   /** Whose rights count; the process's own unless given. */
   readonly self?: Self;
+  /** An ipsec.secrets; by default those that lie beside an ipsec.conf. */
+  readonly secrets?: string;
+  /** Tell which end of a conn is ours; by default those of this host. */
+  readonly ownAddresses?: readonly string[];
 }
 
 export interface LoadedConfig {
@@ -38,39 +48,64 @@ const MAX_SIZE = 32 * 1024 * 1024;
 
 export function loadConfig(paths: readonly string[], options: LoadOptions = {}): LoadedConfig {
   const disk = new Disk();
-  const sources = paths.map((path): SourceText => {
-    const text = disk.read(path, wholeFile(path));
-    refuseIpsecConf(path, text);
-    return { path, text };
-  });
-  const { connections, secrets, warnings, secretFiles } = loadSwanctl(sources, disk);
+  const findings = new Findings();
+  const read = (path: string): SourceText => ({ path, text: disk.read(path, wholeFile(path)) });
+  const sources = paths.map(read);
+  const inIpsec = sources.filter((source) => languageOf(source, disk) === 'ipsec.conf');
+  const inSwanctl = sources.filter((source) => !inIpsec.includes(source));
+  const swanctl = readSwanctl(inSwanctl, findings, disk);
+  const ownAddresses = new Set(options.ownAddresses ?? addressesOfHost());
+  const ipsec = readIpsecConf(inIpsec, (address) => ownAddresses.has(address), findings, disk);
+  refuseTwins(swanctl.connections, ipsec, findings);
+  const secrets = readIpsecSecrets(secretsFiles(inIpsec, options.secrets).map(read), findings, disk);
+  const warnings = findings.done();
+  const loose = checkHolders(new Map([...swanctl.secretFiles, ...secrets.held]), disk, options);
+  return {
+    connections: [...swanctl.connections, ...ipsec],
+    secrets: [...swanctl.secrets, ...secrets.keys],
+    warnings: [...warnings, ...loose],
+    files: [...disk.facts.keys()],
+  };
+}
+
+/** Where secrets are kept apart: the file that was named, or the one beside each ipsec.conf, if it is there. */
+function secretsFiles(confs: readonly SourceText[], named: string | undefined): readonly string[] {
+  if (named !== undefined) return [named];
+  const beside = confs.map(({ path }) => join(dirname(path), 'ipsec.secrets'));
+  return [...new Set(beside)].filter((path) => existsSync(path));
+}
+
+/** In their shortest form. */
+function addressesOfHost(): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .map(({ address }) => address);
+}
+
+/** One name cannot mean two things to "up". */
+function refuseTwins(swanctl: readonly Connection[], ipsec: readonly Connection[], findings: Findings): void {
+  const names = new Map(swanctl.map((connection) => [connection.name, connection]));
+  for (const { where, name } of ipsec.flatMap((connection) => [connection, ...connection.children])) {
+    const twin = names.get(name)?.where.get('');
+    const place = where.get('');
+    if (!twin || !place) continue;
+    names.delete(name);
+    findings.error(place, `there is another connection "${name}" in ${twin.file}:${twin.line}`);
+  }
+}
+
+/** Throws ConfigError, or returns it as a warning. */
+function checkHolders(holders: ReadonlyMap<string, Place>, disk: Disk, options: LoadOptions): ConfigWarning[] {
   const self = options.self ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const loose: ConfigWarning[] = [];
-  for (const [file, place] of secretFiles) {
+  for (const [file, place] of holders) {
     const facts = disk.facts.get(file);
     if (!facts) throw new Error(`${file} was not read`);
     const error = trouble(() => checkPermissions(file, facts, self, place));
     if (error && !options.loose) throw error;
     if (error) loose.push({ place: error.place, text: error.text });
   }
-  return { connections, secrets, warnings: [...warnings, ...loose], files: [...disk.facts.keys()] };
-}
-
-/** An ipsec.conf is known by its first line that says something. */
-export function looksLikeIpsecConf(text: string): { readonly line: number } | undefined {
-  const lines = text.replace(/^\ufeff/, '').split(/\r?\n/, 10_000);
-  const line = lines.findIndex((candidate) => !/^\s*(#|$)/.test(candidate));
-  const first = lines[line] ?? '';
-  return /^(config\s+setup|conn\s+[^\s{=:]+|ca\s+[^\s{=:]+|version\s+[\d.]+)\s*(#.*)?$/.test(first)
-    ? { line: line + 1 }
-    : undefined;
-}
-
-function refuseIpsecConf(path: string, text: string): void {
-  const found = looksLikeIpsecConf(text);
-  if (!found) return;
-  const place = { file: path, line: found.line, column: 1 };
-  throw new ConfigError(place, 'this is an ipsec.conf, which is not read yet; write the connections as swanctl.conf');
+  return loose;
 }
 
 function trouble(check: () => void): ConfigError | undefined {

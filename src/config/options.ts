@@ -215,7 +215,7 @@ const CONNECTION: readonly Option[] = [
     ...OWN,
     computed: 'of the profile: 60s, or 64s',
   }),
-  has(`${CONN}.retransmit.jitter`, percent, '', 'Shorten each wait by a random share up to this.', {
+  has(`${CONN}.retransmit.jitter`, percent(100), '', 'Shorten each wait by a random share up to this.', {
     ...OWN,
     computed: '0%',
   }),

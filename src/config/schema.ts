@@ -13,7 +13,7 @@ export type Type =
   | { readonly kind: 'yesno' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number }
   | { readonly kind: 'decimal'; readonly min: number; readonly max: number }
-  | { readonly kind: 'percent' }
+  | { readonly kind: 'percent'; readonly max: number }
   | { readonly kind: 'duration' }
   | { readonly kind: 'volume' }
   | { readonly kind: 'choice'; readonly values: readonly string[]; readonly aliases: ReadonlyMap<string, string> }
@@ -45,7 +45,6 @@ export const list: Type = { kind: 'list' };
 export const count: Type = { kind: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER };
 export const secret: Type = { kind: 'secret' };
 export const yesno: Type = { kind: 'yesno' };
-export const percent: Type = { kind: 'percent' };
 export const duration: Type = { kind: 'duration' };
 export const volume: Type = { kind: 'volume' };
 export const addresses: Type = { kind: 'addresses' };
@@ -61,6 +60,11 @@ export function integer(min: number, max: number): Type {
 
 export function decimal(min: number, max: number): Type {
   return { kind: 'decimal', min, max };
+}
+
+/** `max` in percent. */
+export function percent(max: number): Type {
+  return { kind: 'percent', max };
 }
 
 export function size(min: number, max: number, words: readonly string[]): Type {
@@ -92,7 +96,7 @@ export function describe(type: Type): string {
     case 'decimal':
       return `${type.min} to ${type.max}`;
     case 'percent':
-      return '0% to 100%';
+      return `0% to ${type.max}%`;
     case 'duration':
       return 'time: 30s, 10m, 4h, 1d; seconds without a unit';
     case 'volume':
@@ -144,10 +148,10 @@ export function parseDecimal(word: string, min: number, max: number): Parsed<num
   return value >= min && value <= max ? accepted(value) : refused(`"${word}" is not a number from ${min} to ${max}`);
 }
 
-/** As a share, 0 to 1. */
-export function parsePercent(word: string): Parsed<number> {
+/** As a share: 1 is all of it. */
+export function parsePercent(word: string, max: number): Parsed<number> {
   const value = /^\d+ ?%?$/.test(word) ? Number.parseInt(word, 10) : Number.NaN;
-  return value <= 100 ? accepted(value / 100) : refused(`"${word}" is not a share from 0% to 100%`);
+  return value <= max ? accepted(value / 100) : refused(`"${word}" is not a share from 0% to ${max}%`);
 }
 
 const UNITS = new Map([
@@ -329,7 +333,7 @@ export function canonical(type: Type, value: string): Parsed<string> {
     case 'decimal':
       return spelled(parseDecimal(value, type.min, type.max));
     case 'percent':
-      return spelled(parsePercent(value));
+      return spelled(parsePercent(value, type.max));
     case 'duration':
       return spelled(parseDuration(value));
     case 'volume':

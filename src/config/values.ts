@@ -5,6 +5,7 @@ import type { Millis, Place } from '../ike/connection.ts';
 import { optionAt } from './check.ts';
 import type { Setting } from './cursor.ts';
 import type { Findings } from './error.ts';
+import type { Option } from './options/option.ts';
 import {
   type Item,
   items,
@@ -26,12 +27,14 @@ export class Values {
   readonly #section: Section;
   readonly #path: string;
   readonly #findings: Findings;
+  readonly #lookup: (path: string) => Option;
 
-  /** `path` is that of the section in the table of options. */
-  constructor(section: Section, path: string, findings: Findings) {
+  /** `path` is that of the section in the table of options; `lookup` finds an option there. */
+  constructor(section: Section, path: string, findings: Findings, lookup = optionAt) {
     this.#section = section;
     this.#path = path;
     this.#findings = findings;
+    this.#lookup = lookup;
   }
 
   yesno(key: string): boolean | undefined {
@@ -47,7 +50,7 @@ export class Values {
   }
 
   percent(key: string): number | undefined {
-    return this.#read(key, 'percent', (text) => parsePercent(text));
+    return this.#read(key, 'percent', (text, { max }) => parsePercent(text, max));
   }
 
   duration(key: string): Millis | undefined {
@@ -60,7 +63,7 @@ export class Values {
 
   /** One of `values`, which the table must contain; undefined also for a value that is refused by name. */
   choice<const V extends string>(key: string, values: readonly V[]): V | undefined {
-    const option = optionAt(`${this.#path}.${key}`);
+    const option = this.#option(key);
     const word = this.#read(key, 'choice', parseChoice);
     const refusal = option.extra.refuses?.find(([value]) => value === word);
     if (refusal) {
@@ -83,7 +86,7 @@ export class Values {
   /** The items of a list, each through `parse`; of the default when the setting is not there. */
   each<T>(key: string, parse: (text: string) => Parsed<T>): T[] {
     const setting = this.#section.settings.get(key);
-    const whole = setting?.text ?? optionAt(`${this.#path}.${key}`).default;
+    const whole = setting?.text ?? this.#option(key).default;
     const values: T[] = [];
     for (const item of items(whole)) {
       const parsed = parse(item.text);
@@ -94,12 +97,12 @@ export class Values {
   }
 
   text(key: string): string {
-    return this.#section.settings.get(key)?.text ?? optionAt(`${this.#path}.${key}`).default;
+    return this.#section.settings.get(key)?.text ?? this.#option(key).default;
   }
 
   /** What the operator calls it. */
   wordOf(key: string): string {
-    return this.#section.words?.get(key) ?? key;
+    return this.#section.words?.get(key) ?? this.#section.settings.get(key)?.written ?? key;
   }
 
   isSet(key: string): boolean {
@@ -116,12 +119,16 @@ export class Values {
     return this.#findings.error(this.placeOf(key, item), `${this.wordOf(key)}: ${message}`, near);
   }
 
+  #option(key: string): Option {
+    return this.#lookup(`${this.#path}.${key}`);
+  }
+
   #read<T, K extends Type['kind']>(
     key: string,
     kind: K,
     parse: (text: string, type: Type & { readonly kind: K }) => Parsed<T>,
   ): T | undefined {
-    const option = optionAt(`${this.#path}.${key}`);
+    const option = this.#option(key);
     if (!isKind(option.type, kind)) throw new Error(`${option.path} is of kind ${option.type.kind}, not ${kind}`);
     const text = this.#section.settings.get(key)?.text ?? option.default;
     if (text === '' && !this.isSet(key)) return undefined;

@@ -38,6 +38,8 @@ import { Workers } from './workers.ts';
 export interface DaemonOptions {
   /** In the order given; without `--config` the default files that exist, so possibly none. */
   readonly config: readonly string[];
+  /** Instead of the ipsec.secrets beside each ipsec.conf. */
+  readonly secrets?: string;
   readonly control: string;
   readonly stateDir: string;
   /** Whom to become, when root starts it. */
@@ -86,7 +88,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     sharedKeys: config.secrets,
     admin: management(options, log),
   });
-  const desk = new Desk(gateway, () => lean(() => loadConfig(options.config)));
+  const desk = new Desk(gateway, () => lean(() => load(options)));
   const audit = new Audit(options.stateDir, (err) => {
     log.error({ event: 'audit-failed', err }, `the audit log cannot be written: ${err.message}`);
   });
@@ -166,11 +168,16 @@ function sound(log: Logger): boolean {
   }
 }
 
-function read({ config: paths }: DaemonOptions, log: Logger): LoadedConfig | undefined {
+function load({ config, secrets }: DaemonOptions): LoadedConfig {
+  return loadConfig(config, secrets === undefined ? {} : { secrets });
+}
+
+function read(options: DaemonOptions, log: Logger): LoadedConfig | undefined {
   try {
-    const config = loadConfig(paths);
+    const config = load(options);
     for (const warning of config.warnings) log.warn({ event: 'config-warning' }, formatWarning(warning));
-    if (paths.length === 0) log.warn({ event: 'no-config' }, 'there is no configuration; nothing will be negotiated');
+    if (options.config.length === 0)
+      log.warn({ event: 'no-config' }, 'there is no configuration; nothing will be negotiated');
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

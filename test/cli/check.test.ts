@@ -120,3 +120,22 @@ test('an empty file is a configuration, and one that is not there is none', asyn
   assert.equal(missing.code, 2);
   assert.match(missing.err, /swanctl\.conf\.none: .*no such file/i);
 });
+
+test('check reads an ipsec.conf with its secrets', async (t) => {
+  const conf = join(folder(t), 'ipsec.conf');
+  const secrets = join(folder(t), 'x.secrets');
+  writeFileSync(conf, 'conn office\n  authby=psk\n  auto=start\n  right=203.0.113.2\n  ike=3des-md5-modp1024!\n');
+  writeFileSync(secrets, ': PSK "a shared word of some length"\n', { mode: 0o600 });
+  const { code, out, err } = await espalier(['check', '--config', conf, '--secrets', secrets]);
+  assert.deepEqual([code, err], [0, '']);
+  assert.match(
+    out,
+    new RegExp(`^warning: ${conf}:5:3: connection office offers weak algorithms: 3DES_CBC, .*MODP_1024$`, 'm'),
+  );
+  assert.match(out, new RegExp(`^read ${secrets}$`, 'm'));
+  assert.match(out, /^connection office: IKEv2, and peers of IKEv1; office$/m);
+  assert.match(out, /^1 connection, 1 secret, 1 warning$/m);
+  const wrong = await espalier(['check', '--config', conf, '--secrets', `${secrets}.gone`]);
+  assert.deepEqual([wrong.code, wrong.out], [2, '']);
+  assert.match(wrong.err, /x\.secrets\.gone: cannot be read/);
+});

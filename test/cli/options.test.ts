@@ -29,7 +29,7 @@ test('without options the daemon has the defaults of the contract', async () => 
 
 test('every option arrives', async () => {
   const args =
-    '--config a.conf --config b.conf --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
+    '--config a.conf --config b.conf --secrets x.secrets --control unix:///c --state-dir /s --tun vpn1 --io-without vnet,raw --keep-blocks';
   const groups = ['--user', 'me', '--metrics', '[::1]:9100', '--control-read', '1234', '--control-operate', 'root'];
   const parsed = await parse(
     ...args.split(' '),
@@ -43,6 +43,7 @@ test('every option arrives', async () => {
   );
   assert.deepEqual(parsed, {
     config: ['a.conf', 'b.conf'],
+    secrets: 'x.secrets',
     control: 'unix:///c',
     stateDir: '/s',
     user: 'me',
@@ -60,7 +61,7 @@ test('every option arrives', async () => {
 
 test('what the daemon cannot honour ends with exit code 2 before anything is started', async () => {
   for (const [args, why] of [
-    [['--secrets', 'x'], /--secrets is not yet supported/],
+    [['--secrets', 'x', '--secrets', 'y'], /--secrets is given more than once/],
     [['--metrics', 'gw:9100'], /--metrics: "gw:9100" is neither a port nor an address/],
     [['--metrics', '::1:9100'], /is neither a port nor an address/],
     [['--metrics', '0'], /is neither/],

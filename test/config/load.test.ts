@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ConfigError } from '../../src/config/error.ts';
-import { loadConfig, looksLikeIpsecConf } from '../../src/config/load.ts';
+import { type LoadOptions, loadConfig } from '../../src/config/load.ts';
 import { checkPermissions, type FileFacts } from '../../src/config/permissions.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'espalier-config-'));
@@ -21,9 +21,9 @@ function file(name: string, text: string | Uint8Array, mode = 0o600): string {
   return path;
 }
 
-function failure(paths: readonly string[]): string {
+function failure(paths: readonly string[], options: LoadOptions = {}): string {
   try {
-    loadConfig(paths);
+    loadConfig(paths, options);
   } catch (error) {
     assert.ok(error instanceof ConfigError, String(error));
     return error.message.replaceAll(root, '');
@@ -119,15 +119,6 @@ test('owners, groups and modes are judged as root and as a user of its own', () 
   assert.equal(judge({ uid: 1000 }, rootSelf), 'chown root f');
 });
 
-test('an ipsec.conf is recognised, and said not to be read yet', () => {
-  const path = file('ipsec.conf', '# /etc/ipsec.conf\n\nconfig setup\n  charondebug="ike 2"\nconn a\n  left=1.2.3.4\n');
-  assert.match(failure([path]), /^\/ipsec\.conf:3:1: this is an ipsec\.conf, which is not read yet/);
-  assert.deepEqual(looksLikeIpsecConf('conn %default\n ike=aes128'), { line: 1 });
-  assert.equal(looksLikeIpsecConf('conn { x = 1 }'), undefined);
-  assert.equal(looksLikeIpsecConf('version = 2'), undefined);
-  assert.equal(looksLikeIpsecConf(''), undefined);
-});
-
 test('text in another encoding is a mistake with its place', () => {
   const path = file('latin1.conf', Uint8Array.from([...'# ok\n# gr\xfcn\n'].map((char) => char.charCodeAt(0))));
   assert.equal(failure([path]), '/latin1.conf:2:5: this is not UTF-8 text');
@@ -139,4 +130,109 @@ test('several files are one configuration', () => {
   assert.equal(loadConfig([a, b]).connections.length, 2);
   assert.deepEqual(loadConfig([file('empty.conf', '')]).connections, []);
   assert.deepEqual(loadConfig([]).connections, []);
+});
+
+const CONN = 'conn NAME\n  authby=psk\n  auto=add\n  left=192.0.2.1\n  right=198.51.100.1\n';
+
+function names(path: string, options: LoadOptions = {}): readonly string[] {
+  return loadConfig([path], options).connections.map(({ name }) => name);
+}
+
+test('the language of a file is told by what is in it, not by its name', () => {
+  const begins = [
+    '',
+    '# a comment\n\n',
+    '\ufeff\r\n',
+    'config setup\n  uniqueids=no\n',
+    'config setup # empty\n',
+    'version 2.0\n',
+    'ca x\n',
+    'conn %default\n',
+  ];
+  begins.forEach((begin, i) => {
+    assert.deepEqual(names(file(`swanctl${i}.conf`, `${begin}${CONN.replace('NAME', 'a')}`)), ['a'], begin);
+  });
+  assert.deepEqual(names(file('ipsec.conf', `conn { x = 1 }\n${CONNECTION.replace('NAME', 'b')}`)), ['b']);
+  assert.match(
+    failure([file('slashed.conf', '// note\nconn a // note\n  auto=ignore\n')]),
+    /:1:1: "\/\/" does not begin/,
+  );
+  assert.match(failure([file('indented.conf', '  conn a\n')]), /:1:3: "conn" begins a section, which is not indented/);
+});
+
+test('a file that only includes others is written as they are, and they are found from where it lies', () => {
+  mkdirSync(join(root, 'd'));
+  file('d/none.conf', '# nothing\n');
+  file('d/conns.conf', CONN.replace('NAME', 'in-d'));
+  file('d/tunnels.cfg', CONNECTION.replace('NAME', 'in-cfg'));
+  assert.deepEqual(names(file('a.conf', 'include d/none.conf\ninclude d/con*.conf\n')), ['in-d']);
+  assert.deepEqual(names(file('b.conf', 'include d/gone*.conf\ninclude d/*.cfg\n')), ['in-cfg']);
+  assert.match(failure([file('c.conf', 'include d/gone.conf\n')]), /^\/c\.conf:1:9: there is no file \/d\/gone\.conf$/);
+  const before = process.cwd();
+  process.chdir(root);
+  try {
+    assert.deepEqual(names('a.conf'), ['in-d']);
+    assert.deepEqual(names('b.conf'), ['in-cfg']);
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test('both languages together are one configuration, in which a name is there once', () => {
+  const swanctl = file('both.swanctl', `${CONNECTION.replace('NAME', 'one')}\n`);
+  const ipsec = file('both.ipsec', `${CONN.replace('NAME', 'two')}${CONN.replace('NAME', 'three')}`);
+  const { connections } = loadConfig([ipsec, swanctl]);
+  assert.deepEqual(
+    connections.map(({ name, children }) => [name, children.map((child) => child.name)]),
+    [
+      ['one', []],
+      ['two', ['two', 'three']],
+    ],
+  );
+  const twin = file('twin.swanctl', CONNECTION.replace('NAME', 'three'));
+  assert.equal(failure([ipsec, twin]), '/both.ipsec:6:1: there is another connection "three" in /twin.swanctl:1');
+});
+
+test('mistakes in both languages are told at once', () => {
+  const swanctl = file('wrong.swanctl', CONNECTION.replace('NAME', 'one').replace('auth', 'aut'));
+  const text = failure([swanctl, file('wrong.ipsec', `${CONN.replace('NAME', 'two')}  lft=1\n`)]);
+  assert.match(text, /^\/wrong\.ipsec:6:3: unknown option "lft"/m);
+  assert.match(text, /^\/wrong\.swanctl:1:/m);
+  assert.match(
+    failure([file('braces.swanctl', 'a {'), file('more.ipsec', 'conn a b\n')]),
+    /never ends[\s\S]*only the name of the section/,
+  );
+});
+
+test('secrets come from the ipsec.secrets beside an ipsec.conf, or from the file that is named', () => {
+  for (const folder of ['with', 'without']) mkdirSync(join(root, folder));
+  const conf = file('with/ipsec.conf', CONN.replace('NAME', 'a'));
+  const beside = file('with/ipsec.secrets', '192.0.2.1 198.51.100.1 : PSK one\ninclude more.secrets\n');
+  const more = file('with/more.secrets', ': PSK two\n');
+  const found = loadConfig([conf]);
+  assert.equal(found.secrets.length, 2);
+  assert.deepEqual(found.files, [conf, beside, more]);
+  assert.deepEqual(loadConfig([file('without/ipsec.conf', CONN)]).secrets, []);
+  const elsewhere = file('elsewhere.secrets', ': PSK three\n');
+  assert.equal(loadConfig([conf], { secrets: elsewhere }).secrets.length, 1);
+  assert.equal(loadConfig([file('plain.conf', CONNECTION)], { secrets: elsewhere }).secrets.length, 1);
+  assert.match(
+    failure([conf], { secrets: join(root, 'gone.secrets') }),
+    /^\/gone\.secrets: cannot be read: there is no such/,
+  );
+});
+
+test('an ipsec.secrets that others may read is refused, an included one too', () => {
+  const path = file('loose.secrets', 'include loose.inc\n', 0o644);
+  file('loose.inc', '\n: PSK horse\n', 0o644);
+  const text = 'is open to everybody (mode 0644) but holds a secret (line 2); run: chmod o= /loose.inc';
+  assert.equal(failure([], { secrets: path }), `/loose.inc: ${text}`);
+  assert.equal(loadConfig([], { secrets: path, loose: true }).secrets.length, 1);
+});
+
+test('which end of a conn is ours is told by the addresses of this host', () => {
+  const path = file('ends.conf', CONN.replace('NAME', 'a').replace('198.51.100.1', '127.0.0.1'));
+  const [connection] = loadConfig([path]).connections;
+  assert.equal(connection?.where.get('local_addrs')?.option, 'right', '127.0.0.1 is everywhere');
+  assert.equal(loadConfig([path], { ownAddresses: [] }).connections[0]?.where.get('local_addrs')?.option, 'left');
 });

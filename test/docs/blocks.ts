@@ -8,6 +8,8 @@ export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
 /** Configurations of ours begin with their path. */
 export const OURS = '/etc/espalier/swanctl.conf';
+export const CONF = '/etc/espalier/ipsec.conf';
+export const SECRETS = '/etc/espalier/ipsec.secrets';
 export const PEERS = '/etc/swanctl/swanctl.conf';
 
 export interface Block {

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../../src/cli/program.ts';
 import { ConfigError } from '../../src/config/error.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { keywords } from '../../src/ike/transforms.ts';
-import { blocks, commands, configurations, OURS, PEERS, README, ROOT } from './blocks.ts';
+import { blocks, CONF, commands, configurations, OURS, PEERS, README, ROOT, SECRETS } from './blocks.ts';
 
 function load(text: string) {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-readme-'));
@@ -31,6 +31,21 @@ test('every configuration of ours loads, without a warning', () => {
     assert.deepEqual(warnings, []);
     assert.equal(connections.length, 1);
     assert.equal(secrets.length, 1);
+  }
+});
+
+test('the ipsec.conf and its secrets load, without a warning', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-readme-'));
+  try {
+    for (const path of [CONF, SECRETS]) {
+      writeFileSync(join(folder, basename(path)), configurations(path).join(''), { mode: 0o600 });
+    }
+    const loaded = loadConfig([join(folder, 'ipsec.conf')], { ownAddresses: ['192.0.2.1'] });
+    const { connections, secrets, warnings } = loaded;
+    assert.deepEqual([connections[0]?.children[0]?.name, connections.length, secrets.length], ['office', 1, 1]);
+    assert.deepEqual(warnings, []);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

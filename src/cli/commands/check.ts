@@ -15,6 +15,8 @@ export interface CheckArguments {
   readonly config: readonly string[];
   /** The platform at the other end, by name. */
   readonly profile?: string | undefined;
+  /** Instead of the ipsec.secrets beside each ipsec.conf. */
+  readonly secrets?: string | undefined;
   readonly json: boolean;
 }
 
@@ -23,17 +25,21 @@ interface Checked {
   readonly findings: readonly Finding[];
 }
 
-export function check({ config, profile, json }: CheckArguments, io: Io): number {
-  const checked = examine(config, profile === undefined ? undefined : platformNamed(profile));
+export function check({ config, secrets, profile, json }: CheckArguments, io: Io): number {
+  const checked = examine(config, secrets, profile === undefined ? undefined : platformNamed(profile));
   if (json) io.out(JSON.stringify(checked instanceof ConfigError ? wrong(checked) : right(checked), undefined, 2));
   else if (checked instanceof ConfigError) for (const { message } of checked.errors) io.err(clean(message));
   else for (const line of described(checked, io)) io.out(line);
   return checked instanceof ConfigError || count(checked.findings, 'error') > 0 ? USAGE : DONE;
 }
 
-function examine(config: readonly string[], platform: Platform | undefined): Checked | ConfigError {
+function examine(
+  config: readonly string[],
+  secrets: string | undefined,
+  platform: Platform | undefined,
+): Checked | ConfigError {
   try {
-    const loaded = loadConfig(config);
+    const loaded = loadConfig(config, secrets === undefined ? {} : { secrets });
     const noticed = loaded.warnings.map(
       ({ place, text }): Finding => ({ place, severity: 'warning', code: 'option', text, remedy: '' }),
     );

@@ -30,6 +30,8 @@ export interface Extra {
   readonly neutral?: readonly string[];
   /** What the sample file shows instead of the default. */
   readonly example?: string;
+  /** The option of swanctl.conf that one of ipsec.conf becomes as it stands, and is honoured or not like it. */
+  readonly as?: string;
   readonly since?: 'espalier';
 }
 
