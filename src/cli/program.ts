@@ -9,6 +9,7 @@ import { check } from './commands/check.ts';
 import { counters } from './commands/counters.ts';
 import { down } from './commands/down.ts';
 import { log } from './commands/log.ts';
+import { options } from './commands/options.ts';
 import { rekey } from './commands/rekey.ts';
 import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
@@ -133,8 +134,19 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
     .command(
       'check',
       'read the configuration without starting anything, and say what is wrong with it',
-      (cli) => cli.options({ config: DAEMON.config, secrets: DAEMON.secrets, profile: PROFILE, json: JSON_OUTPUT }),
+      (cli) =>
+        cli
+          .options({ config: DAEMON.config, secrets: DAEMON.secrets, profile: PROFILE, json: JSON_OUTPUT })
+          .option('options', {
+            type: 'boolean',
+            default: false,
+            describe: 'read nothing: count the options that are honoured, and with --json name them',
+          }),
       async (argv) => {
+        if (argv.options) {
+          code = options(argv, io);
+          return;
+        }
         code = check(
           { config: configFiles(argv.config), secrets: argv.secrets, profile: argv.profile, json: argv.json },
           io,

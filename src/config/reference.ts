@@ -70,15 +70,21 @@ function write(entry: Group, depth: number, lines: string[]): void {
   // The outermost sections stand, empty; what is in them is a comment.
   const mark = depth === 0 ? '' : '# ';
   const name = sampleName(option);
-  lines.push(...wrap(option.text, indent, WIDTH));
+  lines.push(...explained(option, indent));
   if (!isSection(entry)) {
-    lines.push(`${indent}# [${describe(supported(option))}]${defaultOf(option)}`);
     lines.push(`${indent}${mark}${name} = ${option.extra.example ?? option.default}`.trimEnd(), '');
     return;
   }
   lines.push(`${indent}${mark}${name} {`, '');
   for (const part of inner) write(part, depth + 1, lines);
   lines.push(`${indent}${mark}}`, '');
+}
+
+/** What an option does, and the values that it takes. */
+export function explained(option: Option, indent: string): string[] {
+  const lines = wrap(option.text, indent, WIDTH);
+  if (option.type.kind === 'section') return lines;
+  return [...lines, `${indent}# [${describe(supported(option))}]${defaultOf(option)}`];
 }
 
 /** Without the values that would be refused. */

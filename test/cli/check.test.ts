@@ -139,3 +139,19 @@ test('check reads an ipsec.conf with its secrets', async (t) => {
   assert.deepEqual([wrong.code, wrong.out], [2, '']);
   assert.match(wrong.err, /x\.secrets\.gone: cannot be read/);
 });
+
+test('check --options counts what each language has, and names it with --json', async () => {
+  const { code, out } = await espalier(['check', '--options']);
+  assert.equal(code, 0);
+  const [heads, ...rows] = out.split('\n');
+  assert.match(heads ?? '', /^LANGUAGE +IMPLEMENTED +ACCEPTED WITH A WARNING +REFUSED BY NAME$/);
+  assert.deepEqual(
+    rows.map((row) => row.replace(/ +\d+/g, ' N')),
+    ['swanctl.conf N N N', 'ipsec.conf N N N', 'ipsec.secrets N N N'],
+  );
+  const [, ipsec] = JSON.parse((await espalier(['check', '--options', '--json'])).out);
+  assert.equal(ipsec.options.length, ipsec.implemented + ipsec.accepted + ipsec.refused);
+  const pfs = ipsec.options.find(({ name }: { readonly name: string }) => name === 'conn.pfs');
+  assert.deepEqual([pfs.status, pfs.reason], ['accepted', 'a group in esp= decides about PFS']);
+  assert.match(rows[1] ?? '', new RegExp(` ${ipsec.implemented} +${ipsec.accepted} +${ipsec.refused}$`));
+});

@@ -41,7 +41,7 @@ export function ends(side: 'left' | 'right'): readonly Option[] {
       yesno,
       'no',
       'Let tunnelled traffic through iptables.',
-      `the firewall is left alone; a program of yours can open it: ${side}updown`,
+      'the firewall is left alone; an updown program of yours can open it',
     ),
     like(`${end}hostaccess`, OF_CHILD('hostaccess'), yesno, 'no'),
     refuses(`${end}sourceip`, list, '', 'Virtual addresses to ask for, or to give.', VIRTUAL),
