@@ -111,7 +111,7 @@ function debianPackages(purpose) {
     return;
   }
   say(`installing from Debian: ${missing.join(' ')}`);
-  if (missing.includes('strongswan-charon')) maskServices();
+  maskServices(missing);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   // What is missing after a failure is skipped, with its reason, by the tests that need it.
   for (const command of [['apt-get', 'update', '-q'], install]) {
@@ -126,9 +126,15 @@ function present(probe) {
 }
 
 /** The tests start charons of their own; the packages' services would take UDP 500 of this host. */
-function maskServices() {
+const SERVICES = [
+  ['strongswan-charon', 'strongswan.service'],
+  ['strongswan-starter', 'strongswan-starter.service'],
+];
+
+function maskServices(missing) {
   mkdirSync('/etc/systemd/system', { recursive: true });
-  for (const unit of ['strongswan.service', 'strongswan-starter.service']) {
+  for (const [name, unit] of SERVICES) {
+    if (!missing.includes(name)) continue;
     try {
       symlinkSync('/dev/null', join('/etc/systemd/system', unit));
       say(`${unit} is masked, so that nothing starts by itself`);

@@ -1,22 +1,26 @@
 // Debian's charon with its ESP in user space (kernel-libipsec), in a namespace, with everything it writes in a
-// directory of its own. charon's pid file is compiled in as /run/charon.pid: each instance gets a mount namespace.
+// directory of its own. charon's pid file is compiled in as /run/charon.pid: each instance gets a mount namespace. It is
+// configured by a swanctl.conf, or by an ipsec.conf, which its starter reads.
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Gateway, listening, listSas, swanctl } from './gateway.ts';
-import type { Done, Space, Topology } from './netns.ts';
+import { type Done, type Space, type Topology, until } from './netns.ts';
 import type { Sa } from './sas.ts';
 
 const CHARON = '/usr/lib/ipsec/charon';
 export const STROKE = '/usr/lib/ipsec/stroke';
+const STARTER = '/usr/lib/ipsec/starter';
 export const PLUGINS =
   'aes sha2 sha1 md5 random nonce openssl gmp curve25519 chapoly hmac kdf gcm ccm cmac xcbc pem x509 pubkey ' +
   'kernel-libipsec kernel-netlink socket-default vici stroke counters';
 
 export interface StrongSwanOptions {
   readonly conf: string;
+  /** An ipsec.secrets: then `conf` is an ipsec.conf. */
+  readonly secrets?: string;
   readonly plugins?: string;
   /** Further lines of the `charon` section of strongswan.conf. */
   readonly charon?: string;
@@ -26,12 +30,14 @@ export class StrongSwan implements Gateway {
   readonly kind = 'strongswan';
   readonly space: Space;
   readonly #folder: string;
+  readonly #secrets: string | undefined;
   #conf: string;
   #charon: ChildProcess | undefined;
 
   private constructor(space: Space, folder: string, options: StrongSwanOptions) {
     this.space = space;
     this.#folder = folder;
+    this.#secrets = options.secrets;
     this.#conf = options.conf;
     mkdirSync(join(folder, 'run'));
     writeFileSync(join(folder, 'strongswan.conf'), settings(folder, options));
@@ -51,7 +57,7 @@ export class StrongSwan implements Gateway {
     const out = openSync(join(this.#folder, 'out.log'), 'a');
     const charon = this.space.spawn(
       'unshare',
-      ['-m', 'sh', '-c', `mount --bind "$0/run" /run && exec ${CHARON}`, this.#folder],
+      ['-m', 'sh', '-c', `mount --bind "$0/run" /run && exec ${this.#command()}`, this.#folder],
       {
         stdio: ['ignore', out, out],
         env: { ...process.env, STRONGSWAN_CONF: join(this.#folder, 'strongswan.conf') },
@@ -61,7 +67,16 @@ export class StrongSwan implements Gateway {
     this.#charon = charon;
     const ended = () => (charon.exitCode === null ? undefined : `charon ended: ${this.#read('out.log')}`);
     await listening(this.#socket, ended);
-    await this.load(conf);
+    if (this.#secrets === undefined) await this.load(conf);
+    else await until('its starter has read the ipsec.conf', async () => (await this.swanctl('--list-conns')).stdout);
+  }
+
+  #command(): string {
+    if (this.#secrets === undefined) return CHARON;
+    const [conf, secrets] = ['ipsec.conf', 'ipsec.secrets'].map((name) => join(this.#folder, name)) as [string, string];
+    writeFileSync(conf, this.#conf);
+    writeFileSync(secrets, this.#secrets, { mode: 0o600 });
+    return `${STARTER} --nofork --conf "$0/ipsec.conf"`;
   }
 
   async load(conf: string): Promise<void> {
@@ -156,7 +171,7 @@ charon {
     kernel-libipsec {
       load = yes
     }
-    # It has no secrets from the host.
+    # It has no secrets from the host, and its own only with an ipsec.conf.
     stroke {
       secrets_file = ${folder}/ipsec.secrets
     }
