@@ -20,8 +20,17 @@ export function conns(gateway: Gateway, warn: Warn): readonly (readonly [string,
   return [
     ['load-conn', (call) => load(gateway, call.message, warn)],
     ['unload-conn', (call) => unload(gateway, call)],
-    ['get-conns', () => section(['conns', gateway.configured().map(({ conn }) => conn.name)])],
+    ['get-conns', () => section(['conns', loadable(gateway)])],
   ];
+}
+
+/**
+ * Of a swanctl.conf and of clients. What an ipsec.conf says swanctl does not know, and would unload what it finds in no
+ * file of its own.
+ */
+function loadable(gateway: Gateway): string[] {
+  const foreign = ({ where }: Connection) => [...where.values()].some(({ option }) => option !== undefined);
+  return gateway.configured().flatMap(({ conn }) => (foreign(conn) ? [] : conn.name));
 }
 
 function load(gateway: Gateway, message: Section, warn: Warn): Section {

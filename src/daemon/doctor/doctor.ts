@@ -18,7 +18,7 @@ import { sysctls } from './sysctls.ts';
 import type { Patient, Verdict } from './verdict.ts';
 
 export async function examine(patient: Patient): Promise<Verdict[]> {
-  const configuration = readConfiguration(patient.config);
+  const configuration = readConfiguration(patient.config, patient.secrets);
   const { connections, verdicts } = await withAddresses(configuration.loaded?.connections);
   const needs = needsOf(connections);
   const looks: readonly (readonly [string, () => Verdict[]])[] = [
@@ -57,14 +57,14 @@ interface Configuration {
   readonly verdict: Verdict;
 }
 
-function readConfiguration(paths: readonly string[]): Configuration {
+function readConfiguration(paths: readonly string[], secrets: string | undefined): Configuration {
   const base = { code: 'configuration', about: 'configuration' } as const;
   if (paths.length === 0) {
     const text = 'there is none: what peers and networks need of this host cannot be told';
     return { loaded: undefined, verdict: { ...base, health: 'note', text } };
   }
   try {
-    const loaded = loadConfig(paths);
+    const loaded = loadConfig(paths, secrets === undefined ? {} : { secrets });
     const text = `${paths.join(', ')}: ${loaded.connections.length} connections`;
     return { loaded, verdict: { ...base, health: 'ok', text } };
   } catch (error) {

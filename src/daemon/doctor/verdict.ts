@@ -19,6 +19,7 @@ export interface Verdict {
 /** What a look at the host is told: the daemon's own options. */
 export interface Patient {
   readonly config: readonly string[];
+  readonly secrets?: string;
   readonly control: string;
   readonly stateDir: string;
   readonly tun: string;

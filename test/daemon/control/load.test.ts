@@ -7,6 +7,8 @@ import { unhex } from '../../../src/bytes/bytes.ts';
 import { readConnection } from '../../../src/daemon/control/load.ts';
 import { section, text } from '../../../src/daemon/control/section.ts';
 import type { Item, Section, Value } from '../../../src/daemon/control/vici.ts';
+import { conn } from '../../config/ipsec/read.ts';
+import { connection } from '../../support/connections.ts';
 import { stage } from './fake.ts';
 
 const PSK = section(['auth', 'psk']);
@@ -28,6 +30,13 @@ test('a connection that a client loads is configured as a client one, and can be
   assert.deepEqual(await one.request('unload-conn', section(['name', 'gw'])), section(['success', 'yes']));
   assert.equal(text(await one.request('unload-conn', section(['name', 'gw'])), 'success'), 'no');
   assert.equal(text(await one.request('unload-conn'), 'errmsg'), 'unload: missing connection name');
+});
+
+test('what stands in an ipsec.conf is not among what swanctl may unload', async (t) => {
+  const { client, gateway } = await stage(t);
+  gateway.configuration.load({ ...conn('right=192.0.2.1'), name: 'old' });
+  gateway.configuration.load(connection());
+  assert.deepEqual(await (await client()).request('get-conns'), section(['conns', ['gw']]));
 });
 
 test('one value stands for a list of one, where charon insists on a list', () => {
