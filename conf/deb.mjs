@@ -73,8 +73,8 @@ function program(stage) {
   const demonstration = /^cli\/demo(\.js|\/)/;
   tree(dist, join(stage, HOME, 'dist/src'), (path) => path.endsWith('.js') && !demonstration.test(path));
   put(join(ROOT, ADDON), join(stage, HOME, ADDON));
-  const { name, version, type, license } = manifest;
-  write(join(stage, HOME, 'package.json'), `${JSON.stringify({ name, version, type, license }, null, 2)}\n`);
+  const { name, version, type, license, engines } = manifest;
+  write(join(stage, HOME, 'package.json'), `${JSON.stringify({ name, version, type, license, engines }, null, 2)}\n`);
   for (const path of productionPackages()) modules(path, stage);
   put(process.execPath, join(stage, HOME, 'node'), 0o755);
   put(join(ROOT, 'conf/deb/espalier'), join(stage, 'usr/bin/espalier'), 0o755);

@@ -103,7 +103,10 @@ test('its checksums, conffiles and scripts are those of its files', { skip }, as
       path,
     );
   }
-  assert.equal(readFileSync(join(folder, 'conffiles'), 'utf8'), '/etc/espalier/swanctl.conf.sample\n');
+  assert.equal(
+    readFileSync(join(folder, 'conffiles'), 'utf8'),
+    '/etc/espalier/ipsec.conf.sample\n/etc/espalier/ipsec.secrets.sample\n/etc/espalier/swanctl.conf.sample\n',
+  );
   for (const script of ['postinst', 'prerm', 'postrm']) {
     assert.equal(statSync(join(folder, script)).mode & 0o777, 0o755);
     await must('sh', ['-n', join(folder, script)]);
