@@ -2,7 +2,7 @@
 // first, and when they are read again they have the last word on the names that stand in them.
 
 import { isDeepStrictEqual } from 'node:util';
-import { changes } from '../config/changes.ts';
+import { changes, type Difference, difference } from '../config/changes.ts';
 import { equalSecret } from '../crypto/compare.ts';
 import type { Connection, SharedKey } from '../ike/connection.ts';
 
@@ -13,25 +13,35 @@ export interface Configured {
   readonly origin: Origin;
 }
 
+interface Kept {
+  readonly key: SharedKey;
+  readonly origin: Origin;
+}
+
+/** Whoever loads thousands one by one must not have all of them compared each time. */
+const SAME: Difference = { added: [], removed: [], changed: [], same: [] };
+
 export class Configuration {
   #connections = new Map<string, Configured>();
-  #secrets: SharedKey[] = [];
-  /** Loaded by clients, under their ids. */
-  readonly #loaded = new Map<string, SharedKey>();
+  /** Under their ids; what stands in an ipsec.secrets has none. */
+  #secrets = new Map<string | SharedKey, Kept>();
 
   constructor(connections: readonly Connection[], secrets: readonly SharedKey[]) {
     this.read(connections, secrets);
   }
 
   /** What the files say now. */
-  read(connections: readonly Connection[], secrets: readonly SharedKey[]): void {
-    const before = this.#connections;
-    this.#connections = new Map(connections.map((conn) => [conn.name, { conn, origin: 'file' }]));
-    for (const [name, entry] of before) {
-      if (entry.origin === 'client' && !this.#connections.has(name)) this.#connections.set(name, entry);
-    }
-    this.#secrets = [...secrets];
-    for (const { id } of secrets) if (id !== undefined) this.#loaded.delete(id);
+  read(connections: readonly Connection[], secrets: readonly SharedKey[]): Difference {
+    const before = this.connections();
+    this.#connections = withClients(
+      connections.map((conn) => [conn.name, { conn, origin: 'file' }]),
+      this.#connections,
+    );
+    this.#secrets = withClients(
+      secrets.map((key) => [key.id ?? key, { key, origin: 'file' }]),
+      this.#secrets,
+    );
+    return difference(before, this.connections());
   }
 
   entries(): readonly Configured[] {
@@ -43,45 +53,54 @@ export class Configuration {
   }
 
   secrets(): readonly SharedKey[] {
-    return [...this.#secrets, ...this.#loaded.values()];
+    return [...this.#secrets.values()].map(({ key }) => key);
   }
 
   /** One that says the same as before leaves everything as it is, where it is written included. */
-  load(conn: Connection): void {
+  load(conn: Connection): Difference {
     const known = this.#connections.get(conn.name);
-    if (known && !changes(known.conn, conn)) return;
+    const found = known && changes(known.conn, conn);
+    if (known && !found) return SAME;
     this.#connections.set(conn.name, { conn, origin: 'client' });
+    return found ? { ...SAME, changed: [found] } : { ...SAME, added: [conn] };
   }
 
-  unload(name: string): boolean {
-    return this.#connections.delete(name);
+  unload(name: string): Difference {
+    const known = this.#connections.get(name);
+    this.#connections.delete(name);
+    return known ? { ...SAME, removed: [known.conn] } : SAME;
   }
 
   /** In place of what has this id, from a file or not; one that says the same leaves everything as it is. */
   loadSecret(id: string, key: SharedKey): void {
-    const known = this.secrets().find((other) => other.id === id);
-    if (known && sameSecret(known, key)) return;
-    this.#secrets = this.#secrets.filter((known) => known.id !== id);
-    this.#loaded.set(id, { ...key, id });
+    const known = this.#secrets.get(id);
+    if (known && sameSecret(known.key, key)) return;
+    this.#secrets.set(id, { key: { ...key, id }, origin: 'client' });
   }
 
   unloadSecret(id: string): boolean {
-    const left = this.#secrets.filter((known) => known.id !== id);
-    const found = left.length < this.#secrets.length;
-    this.#secrets = left;
-    return this.#loaded.delete(id) || found;
+    return this.#secrets.delete(id);
   }
 
-  /** Those that a client can name: what stands in an ipsec.secrets has none. */
+  /** Those that a client can name. */
   secretIds(): readonly string[] {
-    return this.secrets().flatMap(({ id }) => id ?? []);
+    return [...this.#secrets.keys()].filter((id) => typeof id === 'string');
   }
 
   /** Those that a client can name are gone. */
   clearSecrets(): void {
-    this.#secrets = this.#secrets.filter(({ id }) => id === undefined);
-    this.#loaded.clear();
+    for (const id of this.secretIds()) this.#secrets.delete(id);
   }
+}
+
+/** What the files have, and behind it what clients have loaded under other names. */
+function withClients<K, V extends { readonly origin: Origin }>(
+  files: readonly (readonly [K, V])[],
+  before: ReadonlyMap<K, V>,
+): Map<K, V> {
+  const all = new Map(files);
+  for (const [key, entry] of before) if (entry.origin === 'client' && !all.has(key)) all.set(key, entry);
+  return all;
 }
 
 function sameSecret(a: SharedKey, b: SharedKey): boolean {

@@ -2,7 +2,7 @@
 // and when each is to be attended to. What they ask for is done by the gateway.
 
 import type { Logger } from 'pino';
-import { type Changed, type Difference, difference } from '../config/changes.ts';
+import type { Changed, Difference } from '../config/changes.ts';
 import type { Child, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event } from '../ike/effects.ts';
 import type { Endpoint } from '../ike/endpoint.ts';
@@ -43,6 +43,8 @@ export class Connections {
   readonly #names = new Map<number, string>();
   #nextNumber = 0;
   readonly #peers: Names;
+  /** The endpoint knows what is configured. */
+  #informed = true;
   #stopping = false;
 
   constructor(options: ConnectionsOptions) {
@@ -86,23 +88,37 @@ export class Connections {
   }
 
   /** Another configuration. Whatever it does not change goes on as if nothing had happened. */
-  configure(change: (configuration: Configuration) => void): Difference {
-    const before = this.configuration.connections();
-    change(this.configuration);
-    const found = difference(before, this.configuration.connections());
+  configure(change: (configuration: Configuration) => Difference): Difference {
+    const found = change(this.configuration);
     for (const conn of found.same) {
       const life = this.lives.get(conn.name);
       if (life && life.conn !== conn) life.configure(conn);
     }
-    this.#tellEndpoint();
-    for (const conn of found.removed) this.#dismiss(conn);
-    for (const conn of found.added) {
+    const { added, removed, changed } = found;
+    const touched = [...added, ...removed, ...changed.flatMap(({ before, after }) => [before, after])];
+    if (touched.some((conn) => namesOf(conn).length > 0)) this.#peers.configure(this.configuration.connections());
+    this.#informed = false;
+    for (const conn of removed) this.#dismiss(conn);
+    for (const conn of added) {
       const life = this.#welcome(conn);
       this.#protect(conn);
       this.act(life, life.start(this.#options.now()));
     }
-    for (const changed of found.changed) this.#change(changed);
+    for (const each of changed) this.#change(each);
     return found;
+  }
+
+  /** Other secrets, for the next negotiation. */
+  configureSecrets<T>(change: (configuration: Configuration) => T): T {
+    this.#informed = false;
+    return change(this.configuration);
+  }
+
+  /** Before the endpoint is asked anything: who loads thousands of connections one by one pays for this once. */
+  inform(endpoint: Endpoint): void {
+    if (this.#informed) return;
+    this.#informed = true;
+    endpoint.configure(this.open(), this.configuration.secrets());
   }
 
   /** Management status of a connection or of one child. Throws when it cannot be kept over a restart. */
@@ -114,7 +130,7 @@ export class Connections {
     try {
       admin.set({ conn: conn.name, ...(child === undefined ? {} : { child }) }, down, all);
     } finally {
-      this.#tellEndpoint();
+      this.#informed = false;
       if (down) {
         this.act(life, life.admin(now(), true, names));
         this.#end(conn.name, child === undefined ? undefined : names, SHUT);
@@ -184,7 +200,7 @@ export class Connections {
 
   /** Who comes from a new address is known by it, and what is laid for the old one is laid for the new. */
   #moved(names: ReadonlySet<string>): void {
-    this.#tellEndpoint();
+    this.#informed = false;
     for (const life of this.lives.values()) {
       if (!namesOf(life.conn).some((name) => names.has(name))) continue;
       this.#protect(life.conn);
@@ -209,11 +225,6 @@ export class Connections {
   }
 
   // --- they come, change and go --------------------------------------------------------------------------------------------
-
-  #tellEndpoint(): void {
-    this.#peers.configure(this.configuration.connections());
-    this.#options.endpoint().configure(this.open(), this.configuration.secrets());
-  }
 
   #managed({ name, children }: Connection): readonly Child[] {
     return children.filter((child) => !this.#options.admin.isDown(name, child.name));

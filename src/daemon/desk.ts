@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
 import type { Reason } from '../ike/reason.ts';
+import type { IkeSa } from '../ike/sa.ts';
 import type { Tally } from '../ike/tally.ts';
 import type { Configuration, Configured } from './configuration.ts';
 import type { ConnectionLife } from './connection.ts';
@@ -58,9 +59,9 @@ export class Desk implements Gateway {
 
   connections(): readonly ConnectionStatus[] {
     const now = this.#gateway.now();
-    const sessions = this.#gateway.endpoint.sessions();
+    const sessions = byConnection(this.#gateway.endpoint.sessions());
     return [...this.#gateway.lives.values()].map((life) => {
-      const own = sessions.filter(({ state }) => state.conn === life.conn.name);
+      const own = sessions.get(life.conn.name) ?? [];
       const status = life.status(now);
       const remote = own.at(-1)?.state.remote;
       return {
@@ -98,9 +99,10 @@ export class Desk implements Gateway {
 
   /** A child by its name alone is searched in all connections, as strongSwan does. */
   #find({ ike, child }: { ike?: string; child?: string }): { life: ConnectionLife; children: string[] } | Reason {
-    for (const life of this.#gateway.lives.values()) {
+    const { lives } = this.#gateway;
+    const named = ike === undefined ? [...lives.values()] : [lives.get(ike)].filter((life) => life !== undefined);
+    for (const life of named) {
       const names = life.conn.children.map((one) => one.name);
-      if (ike !== undefined && life.conn.name !== ike) continue;
       if (child === undefined && names.length === 0) {
         return { code: 'no-connection', text: `connection ${ike} has no children to bring up`, by: 'us' };
       }
@@ -237,24 +239,21 @@ export class Desk implements Gateway {
   }
 
   unloadConnection(name: string): Outcome {
-    let known = false;
-    this.#configure((configuration) => {
-      known = configuration.unload(name);
-    });
-    return known ? { ok: true, reason: DONE } : { ok: false, reason: unknown(`there is no connection ${name}`) };
+    const { removed } = this.#configure((configuration) => configuration.unload(name));
+    return removed.length > 0
+      ? { ok: true, reason: DONE }
+      : { ok: false, reason: unknown(`there is no connection ${name}`) };
   }
 
   loadShared(id: string, key: SharedKey): Outcome {
-    this.#configure((configuration) => configuration.loadSecret(id, key));
+    this.#configureSecrets((configuration) => configuration.loadSecret(id, key));
     return { ok: true, reason: DONE };
   }
 
   unloadShared(id: string): Outcome {
-    let known = false;
-    this.#configure((configuration) => {
-      known = configuration.unloadSecret(id);
-    });
-    return known ? { ok: true, reason: DONE } : { ok: false, reason: unknown(`there is no secret ${id}`) };
+    return this.#configureSecrets((configuration) => configuration.unloadSecret(id))
+      ? { ok: true, reason: DONE }
+      : { ok: false, reason: unknown(`there is no secret ${id}`) };
   }
 
   sharedIds(): readonly string[] {
@@ -262,7 +261,7 @@ export class Desk implements Gateway {
   }
 
   clearSecrets(): void {
-    this.#configure((configuration) => configuration.clearSecrets());
+    this.#configureSecrets((configuration) => configuration.clearSecrets());
   }
 
   install(what: { ike?: string; child: string }): Outcome {
@@ -318,8 +317,12 @@ export class Desk implements Gateway {
     return { ok: true, reason: DONE };
   }
 
-  #configure(change: (configuration: Configuration) => void): Difference {
+  #configure(change: (configuration: Configuration) => Difference): Difference {
     return this.#gateway.change((connections) => connections.configure(change));
+  }
+
+  #configureSecrets<T>(change: (configuration: Configuration) => T): T {
+    return this.#gateway.change((connections) => connections.configureSecrets(change));
   }
 
   // --- what can be seen ------------------------------------------------------------------------------------------------------
@@ -351,6 +354,16 @@ export class Desk implements Gateway {
   watch(hear: (happening: Happening) => void): () => void {
     return this.#happenings.watch(hear);
   }
+}
+
+function byConnection(sessions: readonly IkeSa[]): ReadonlyMap<string, readonly IkeSa[]> {
+  const all = new Map<string, IkeSa[]>();
+  for (const sa of sessions) {
+    const own = all.get(sa.state.conn);
+    if (own) own.push(sa);
+    else all.set(sa.state.conn, [sa]);
+  }
+  return all;
 }
 
 function unknown(text: string): Reason {

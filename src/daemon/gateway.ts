@@ -49,13 +49,13 @@ export interface GatewayOptions {
 }
 
 export class Gateway {
-  readonly endpoint: Endpoint;
   readonly forwarder: Forwarder;
   readonly connections: Connections;
   readonly now: () => Millis;
   readonly log: Logger;
   /** Whoever waits for something to happen. */
   readonly watchers = new Set<(event: Event) => void>();
+  readonly #endpoint: Endpoint;
   readonly #io: Io;
   readonly #keys: KeyExchanges;
   readonly #rate = new LogRate();
@@ -86,7 +86,7 @@ export class Gateway {
       lookup: options.lookup ?? lookUp,
       log,
     });
-    this.endpoint = new Endpoint({
+    this.#endpoint = new Endpoint({
       random,
       port: io.ike.port,
       natPort: io.nat.port,
@@ -107,6 +107,12 @@ export class Gateway {
     this.watchers.add((event) => guarded('an updown program', () => this.#updown.event(event)));
     io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
     io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
+  }
+
+  /** It knows what is configured by now. */
+  get endpoint(): Endpoint {
+    this.connections.inform(this.#endpoint);
+    return this.#endpoint;
   }
 
   get lives(): ReadonlyMap<string, ConnectionLife> {
@@ -319,7 +325,7 @@ export class Gateway {
   #schedule(): void {
     clearTimeout(this.#timer);
     const never = Number.POSITIVE_INFINITY;
-    const next = Math.min(this.endpoint.deadline() ?? never, this.connections.deadline() ?? never);
+    const next = Math.min(this.#endpoint.deadline() ?? never, this.connections.deadline() ?? never);
     if (next === never) return;
     const wait = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next - this.now())));
     this.#timer = setTimeout(() => {

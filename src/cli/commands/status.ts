@@ -26,11 +26,13 @@ export async function status({ control, json, name }: StatusArguments, io: Io): 
   const shown = await withClient(control, async (client): Promise<readonly Shown[]> => {
     const all = await connections(client);
     const wanted = name === undefined ? all : [only(name, all)];
-    const running = await sessions(client);
-    return wanted.map((connection) => ({
-      connection,
-      sessions: running.flatMap(([owner, session]) => (owner === connection.name ? [session] : [])),
-    }));
+    const running = new Map<string, Section[]>();
+    for (const [owner, session] of await sessions(client)) {
+      const own = running.get(owner);
+      if (own) own.push(session);
+      else running.set(owner, [session]);
+    }
+    return wanted.map((connection) => ({ connection, sessions: running.get(connection.name) ?? [] }));
   });
   if (json) {
     const plain = shown.map((each) => ({ ...each.connection, sessions: each.sessions.map(plainSection) }));

@@ -188,7 +188,7 @@ export class FakeGateway implements Gateway {
   }
 
   unloadConnection(name: string): Outcome {
-    return this.configuration.unload(name) ? DONE : NOT_FOUND;
+    return this.configuration.unload(name).removed.length > 0 ? DONE : NOT_FOUND;
   }
 
   loadShared(id: string, key: SharedKey): Outcome {
