@@ -57,7 +57,7 @@ export const DAEMON = {
     type: 'string',
     requiresArg: true,
     default: DEFAULT_STATE_DIR,
-    describe: 'for state that survives a restart; there is none yet',
+    describe: 'for what survives a restart: management status, audit.jsonl',
     coerce: once('state-dir'),
   },
   user: {

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { changes, type Difference, difference } from '../config/changes.ts';
+import { keepNames } from '../config/ipsec/kept.ts';
 import { equalSecret } from '../crypto/compare.ts';
 import type { Connection, SharedKey } from '../ike/connection.ts';
 
@@ -33,8 +34,9 @@ export class Configuration {
   /** What the files say now. */
   read(connections: readonly Connection[], secrets: readonly SharedKey[]): Difference {
     const before = this.connections();
+    const known = this.entries().flatMap(({ conn, origin }) => (origin === 'file' ? [conn] : []));
     this.#connections = withClients(
-      connections.map((conn) => [conn.name, { conn, origin: 'file' }]),
+      keepNames(known, connections).map((conn) => [conn.name, { conn, origin: 'file' }]),
       this.#connections,
     );
     this.#secrets = withClients(
