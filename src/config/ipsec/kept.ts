@@ -10,15 +10,17 @@ export function keepNames(before: readonly Connection[], after: readonly Connect
   const old = new Map<string, Connection>();
   for (const conn of before) {
     // Another has the name now.
-    if (!isShared(conn) || names.has(conn.name)) continue;
+    if (!isOfIpsecConf(conn) || names.has(conn.name)) continue;
     for (const { name } of conn.children) old.set(name, conn);
   }
   if (old.size === 0) return after;
   const known = new Set(before.map(({ name }) => name));
-  const homes = new Map(after.flatMap((conn) => (isShared(conn) ? conn.children : []).map(({ name }) => [name, conn])));
+  const homes = new Map(
+    after.flatMap((conn) => (isOfIpsecConf(conn) ? conn.children : []).map(({ name }) => [name, conn])),
+  );
   const kept = new Set<string>();
   return after.map((conn) => {
-    if (!isShared(conn) || known.has(conn.name)) return conn;
+    if (!isOfIpsecConf(conn) || known.has(conn.name)) return conn;
     const name = conn.children.map((child) => old.get(child.name)?.name).find((found) => found !== undefined);
     if (name === undefined || kept.has(name)) return conn;
     // One name cannot mean two things to "up".
@@ -29,7 +31,7 @@ export function keepNames(before: readonly Connection[], after: readonly Connect
   });
 }
 
-/** In an ipsec.conf a connection stands where the first of its children does; in a swanctl.conf none can. */
-function isShared({ where, children: [first] }: Connection): boolean {
-  return first !== undefined && where.get('') === first.where.get('');
+/** The options of an ipsec.conf have names of their own, those of a swanctl.conf and of clients do not. */
+export function isOfIpsecConf({ where }: Connection): boolean {
+  return [...where.values()].some(({ option }) => option !== undefined);
 }

@@ -3,6 +3,7 @@
 
 import type { Setting } from '../../config/cursor.ts';
 import { ConfigError, formatWarning } from '../../config/error.ts';
+import { isOfIpsecConf } from '../../config/ipsec/kept.ts';
 import { OPTIONS } from '../../config/options.ts';
 import type { Section as Settings } from '../../config/settings.ts';
 import { loadConnection } from '../../config/swanctl.ts';
@@ -29,8 +30,7 @@ export function conns(gateway: Gateway, warn: Warn): readonly (readonly [string,
  * file of its own.
  */
 function loadable(gateway: Gateway): string[] {
-  const foreign = ({ where }: Connection) => [...where.values()].some(({ option }) => option !== undefined);
-  return gateway.configured().flatMap(({ conn }) => (foreign(conn) ? [] : conn.name));
+  return gateway.configured().flatMap(({ conn }) => (isOfIpsecConf(conn) ? [] : conn.name));
 }
 
 function load(gateway: Gateway, message: Section, warn: Warn): Section {
