@@ -88,6 +88,7 @@ const noRoutes: Routes = {
     remove() {},
     guard() {},
     unguard() {},
+    together: (_sources, act) => act(),
     exempt() {},
     unexempt() {},
     block() {},

@@ -62,7 +62,7 @@ export class Connections {
   /** Protects what is configured, and begins what the configuration starts by itself. */
   start(): void {
     this.#peers.configure(this.configuration.connections());
-    for (const { conn } of this.lives.values()) this.#protect(conn);
+    this.#protect([...this.lives.values()].map(({ conn }) => conn));
     this.#options.guarded('what a predecessor has blocked', () => this.#options.protection.settle());
     for (const life of this.lives.values()) this.act(life, life.start(this.#options.now()));
   }
@@ -98,13 +98,12 @@ export class Connections {
     const touched = [...added, ...removed, ...changed.flatMap(({ before, after }) => [before, after])];
     if (touched.some((conn) => namesOf(conn).length > 0)) this.#peers.configure(this.configuration.connections());
     this.#informed = false;
+    const lives = added.map((conn) => this.#welcome(conn));
+    // A network may have gone from one connection to another: it is protected there before it no longer is here.
+    this.#protect([...added, ...changed.map(({ after }) => after)]);
     for (const conn of removed) this.#dismiss(conn);
-    for (const conn of added) {
-      const life = this.#welcome(conn);
-      this.#protect(conn);
-      this.act(life, life.start(this.#options.now()));
-    }
     for (const each of changed) this.#change(each);
+    for (const life of lives) this.act(life, life.start(this.#options.now()));
     return found;
   }
 
@@ -135,7 +134,7 @@ export class Connections {
         this.act(life, life.admin(now(), true, names));
         this.#end(conn.name, child === undefined ? undefined : names, SHUT);
       }
-      this.#protect(conn);
+      this.#protect([conn]);
       if (!down) this.act(life, life.admin(now(), false, names));
     }
   }
@@ -203,7 +202,7 @@ export class Connections {
     this.#informed = false;
     for (const life of this.lives.values()) {
       if (!namesOf(life.conn).some((name) => names.has(name))) continue;
-      this.#protect(life.conn);
+      this.#protect([life.conn]);
       this.act(life, life.traps());
     }
   }
@@ -272,7 +271,6 @@ export class Connections {
     if (!reconnect) life.remake(remade);
     life.configure(after);
     this.#shut(life);
-    this.#protect(after);
     const changed: Reason = { code: 'reconfigured', text: 'its configuration has changed', by: 'us' };
     if (reconnect) this.#end(after.name, undefined, changed);
     else if (remade.length > 0) this.#end(after.name, remade, changed);
@@ -296,8 +294,9 @@ export class Connections {
     }
   }
 
-  #protect(conn: Connection): void {
+  #protect(conns: readonly Connection[]): void {
     const { guarded, protection } = this.#options;
-    guarded('the routes of a connection', () => protection.protect(this.#peers.known(conn), this.#managed(conn)));
+    const wanted = () => conns.map((conn) => ({ conn: this.#peers.known(conn), children: this.#managed(conn) }));
+    guarded('the routes of connections', () => protection.protect(wanted()));
   }
 }

@@ -4,7 +4,7 @@ import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, Effect } from '../ike/effects.ts';
 import type { Host, Routes, Tun, UdpPort } from '../net/types.ts';
-import { Laid } from './lay.ts';
+import { Laid, plan } from './lay.ts';
 import { type Pipelines, Plane, type PlaneEvent } from './plane.ts';
 
 /** What the gateway does its input and output with. */
@@ -59,12 +59,9 @@ export class Forwarder {
     this.#children.set(sa.id, child);
     this.#count(mtu, 1);
     if (!sa.installRoutes) return;
-    child.laid.lay(this.#io.host, {
-      localTs: sa.localTs,
-      remoteTs: sa.remoteTs,
-      outer: [sa.local.ip, sa.remote.ip],
-      mtu,
-    });
+    const { localTs, remoteTs, local, remote } = sa;
+    const own = this.#io.host.addresses();
+    child.laid.lay(plan({ localTs, remoteTs, outer: [local.ip, remote.ip], own, mtu }));
   }
 
   #take(id: number): void {

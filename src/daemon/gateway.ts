@@ -77,7 +77,7 @@ export class Gateway {
       connections,
       sharedKeys,
       admin: options.admin ?? new Admin(undefined),
-      protection: new Protection({ routes: io.routes, host: io.host, plane, mtu: START_MTU }),
+      protection: new Protection({ routes: io.routes, host: io.host, plane, mtu: START_MTU, guarded }),
       now,
       guarded,
       endpoint: () => this.endpoint,

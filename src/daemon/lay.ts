@@ -4,50 +4,76 @@
 import { formatIp, type Ip, inPrefix, type Prefix, parseIp, rangePrefixes } from '../bytes/ip.ts';
 import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Selector } from '../ike/wire/ts.ts';
-import type { Host, Routes } from '../net/types.ts';
+import type { Routes } from '../net/types.ts';
 
 export interface Ground {
   readonly localTs: readonly Selector[];
   readonly remoteTs: readonly Selector[];
   /** Addresses of the two gateways, as far as they are known. */
   readonly outer: readonly Ip[];
+  /** All addresses of this host. */
+  readonly own: readonly Ip[];
   /** The largest packet that fits. */
   readonly mtu: number;
   /** Nothing goes to these networks, or comes from them, where there is no SA for it. */
   readonly blocked?: boolean;
 }
 
+export interface Plan {
+  readonly exempt: readonly Prefix[];
+  readonly into: readonly Way[];
+  readonly guards: readonly Prefix[];
+  readonly blocked: boolean;
+}
+
+interface Way {
+  readonly prefix: Prefix;
+  readonly source: Ip | undefined;
+  readonly mtu: number;
+}
+
+export function plan({ localTs, remoteTs, outer: gateways, own: ours, mtu, blocked = false }: Ground): Plan {
+  const destinations = prefixes(remoteTs);
+  const local = prefixes(localTs);
+  const outer = parsed(gateways);
+  const own = parsed(ours);
+  const source = own.find((ip) => local.some((prefix) => inPrefix(prefix, ip)));
+  return {
+    // A local network inside a remote one stays where it is.
+    exempt: local.filter(({ address, length }) =>
+      destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
+    ),
+    into: destinations.map((prefix) => ({
+      prefix,
+      source: source && source.length === prefix.address.length ? formatIp(source) : undefined,
+      mtu: largest(prefix, mtu),
+    })),
+    // A guard over the peer's own address would drop its ESP, one over ours everything we send.
+    guards: destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip))),
+    blocked,
+  };
+}
+
 /** What was laid, noted as it was done, so that what a refusal of the kernel cuts short can be taken back. */
 export class Laid {
   readonly #routes: Routes;
   readonly #undo: (() => void)[] = [];
-  readonly #into: { readonly prefix: Prefix; readonly source: Ip | undefined }[] = [];
+  readonly #into: Way[] = [];
 
   constructor(routes: Routes) {
     this.#routes = routes;
   }
 
-  lay(host: Host, { localTs, remoteTs, outer: gateways, mtu, blocked = false }: Ground): void {
+  lay({ exempt, into, guards, blocked }: Plan): void {
     const routes = this.#routes;
-    const destinations = prefixes(remoteTs);
-    const local = prefixes(localTs);
-    const outer = parsed(gateways);
-    const own = parsed(host.addresses());
-    const source = own.find((ip) => local.some((prefix) => inPrefix(prefix, ip)));
-    // A guard over the peer's own address would drop its ESP, one over ours everything we send.
-    const guards = destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip)));
-    // A local network inside a remote one stays where it is.
-    const exempt = local.filter(({ address, length }) =>
-      destinations.some((prefix) => prefix.length < length && inPrefix(prefix, address)),
-    );
     for (const prefix of exempt) {
       routes.exempt(prefix);
       this.#undo.push(() => routes.unexempt(prefix));
     }
-    for (const prefix of destinations) {
-      const from = source && source.length === prefix.address.length ? formatIp(source) : undefined;
-      routes.add(prefix, from, largest(prefix, mtu));
-      this.#into.push({ prefix, source: from });
+    for (const way of into) {
+      const { prefix, source, mtu } = way;
+      routes.add(prefix, source, mtu);
+      this.#into.push(way);
       this.#undo.push(() => routes.remove(prefix));
       if (!blocked) continue;
       routes.block(prefix);

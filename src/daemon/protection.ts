@@ -9,7 +9,8 @@ import { singleAddress } from '../ike/match.ts';
 import { resolveTs } from '../ike/ts.ts';
 import type { Selector } from '../ike/wire/ts.ts';
 import type { Host, Routes } from '../net/types.ts';
-import { Laid } from './lay.ts';
+import type { Guarded } from './forward.ts';
+import { Laid, type Plan, plan } from './lay.ts';
 import type { Plane } from './plane.ts';
 
 export interface Trapped {
@@ -22,10 +23,21 @@ export interface Trapped {
   readonly remoteTs: readonly Selector[];
 }
 
+/** A connection, and those of its children that are to be protected. */
+export interface Wanted {
+  readonly conn: Connection;
+  readonly children: readonly Child[];
+}
+
+interface Planned {
+  readonly child: Child;
+  readonly plan: Plan | undefined;
+}
+
 interface Entry {
   readonly child: Child;
   readonly outer: readonly Ip[];
-  readonly blocked: Laid;
+  readonly blocked: Laid[];
   /** The policy of the trap, and its routes. */
   trap?: { readonly policy: number; readonly laid: Laid };
 }
@@ -36,6 +48,8 @@ export interface ProtectionOptions {
   readonly plane: Pick<Plane, 'trap' | 'untrap'>;
   /** What the device takes before there is an SA to ask. */
   readonly mtu: number;
+  /** What the kernel refuses costs one child. */
+  readonly guarded: Guarded;
 }
 
 export class Protection {
@@ -48,23 +62,50 @@ export class Protection {
     this.#options = options;
   }
 
-  /** The new is laid before the old goes: nothing slips through between. */
-  protect(conn: Connection, children: readonly Child[]): void {
+  /**
+   * All of them at once. Guards of thousands are one transaction, and what is new is laid before anything old goes:
+   * nothing slips through between.
+   */
+  protect(all: readonly Wanted[]): void {
+    const { host, routes } = this.#options;
+    const own = host.addresses();
+    const planned = all.map(({ conn, children }) => ({
+      conn,
+      children: children.map((child) => ({ child, plan: this.#plan(conn, child, own) })),
+    }));
+    const guards = planned.flatMap(({ children }) => children.flatMap((one) => one.plan?.guards ?? []));
+    routes.together(guards, () => {
+      const old = planned.map(({ conn, children }) => this.#lay(conn, children));
+      for (const release of old) release();
+    });
+  }
+
+  /** How to take back what the connection had before. */
+  #lay(conn: Connection, children: readonly Planned[]): () => void {
+    const { guarded, routes } = this.#options;
     const before = this.#entries.get(conn.name) ?? new Map<string, Entry>();
     const after = new Map<string, Entry>();
     this.#entries.set(conn.name, after);
-    const outer = conn.remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
-    for (const child of children) {
-      const blocked = new Laid(this.#options.routes);
-      const entry: Entry = { child, outer, blocked };
+    const refused = new Map<string, Entry>();
+    for (const { child, plan } of children) {
+      const laid = new Laid(routes);
+      const entry: Entry = { child, outer: outerOf(conn), blocked: [laid] };
       after.set(child.name, entry);
-      this.#block(entry);
+      refused.set(child.name, entry);
+      guarded(`what is protected of ${conn.name}/${child.name}`, () => {
+        if (plan) laid.lay(plan);
+        refused.delete(child.name);
+      });
     }
-    for (const [name, entry] of before) {
-      const trapped = entry.trap !== undefined && after.has(name);
-      this.#release(entry);
-      if (trapped) this.trap(conn, name);
-    }
+    return () => {
+      for (const [name, entry] of before) {
+        const trapped = entry.trap !== undefined && after.has(name);
+        // What the old one has, the child keeps then.
+        refused.get(name)?.blocked.push(...entry.blocked.splice(0));
+        this.#release(entry);
+        if (trapped) this.trap(conn, name);
+      }
+    };
   }
 
   withdraw(name: string): void {
@@ -92,7 +133,9 @@ export class Protection {
     const laid = new Laid(routes);
     entry.trap = { policy, laid };
     this.#traps.set(policy, { conn, child: name, mode: entry.child.mode, number: policy, localTs, remoteTs });
-    if (entry.child.installRoutes) laid.lay(host, { localTs, remoteTs, outer: entry.outer, mtu });
+    if (entry.child.installRoutes) {
+      laid.lay(plan({ localTs, remoteTs, outer: entry.outer, own: host.addresses(), mtu }));
+    }
     plane.trap(policy, 'trap', localTs, remoteTs);
   }
 
@@ -110,16 +153,16 @@ export class Protection {
     return [...this.#traps.values()];
   }
 
-  #block({ child, outer, blocked }: Entry): void {
-    if (child.mode !== 'tunnel' || !child.installRoutes) return;
+  #plan(conn: Connection, child: Child, own: readonly Ip[]): Plan | undefined {
+    if (child.mode !== 'tunnel' || !child.installRoutes) return undefined;
+    const localTs = resolved(child.localTs, undefined);
     const remoteTs = resolved(child.remoteTs, undefined).filter((selector) => !isWholeFamily(selector));
-    const { host, mtu } = this.#options;
-    blocked.lay(host, { localTs: resolved(child.localTs, undefined), remoteTs, outer, mtu, blocked: true });
+    return plan({ localTs, remoteTs, outer: outerOf(conn), own, mtu: this.#options.mtu, blocked: true });
   }
 
   #release(entry: Entry): void {
     this.#untrap(entry);
-    entry.blocked.take();
+    for (const laid of entry.blocked.splice(0)) laid.take();
   }
 
   #untrap(entry: Entry): void {
@@ -133,6 +176,10 @@ export class Protection {
   #source(remote: Ip): Ip | undefined {
     return this.#options.host.sourceFor(remote);
   }
+}
+
+function outerOf({ remoteAddrs }: Connection): readonly Ip[] {
+  return remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
 }
 
 /** Without an address, what depends on one is left out. */

@@ -14,6 +14,8 @@ import { openSetGuards, sweepSets } from './setguards.ts';
 export interface Guards {
   guard(source: Prefix): void;
   unguard(source: Prefix): void;
+  /** Runs `act`, which guards these: where it can be, they are laid in one go. */
+  together(sources: readonly Prefix[], act: () => void): void;
   /** Its packets pass, though it lies inside a guarded network. */
   exempt(local: Prefix): void;
   unexempt(local: Prefix): void;

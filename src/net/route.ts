@@ -119,6 +119,12 @@ class Table implements Routes {
     this.#release(`guard ${key(source)}`);
   }
 
+  together(sources: readonly Prefix[], act: () => void): void {
+    const fresh = sources.filter((source) => source.length > 0 && !this.#entries.has(`guard ${key(source)}`));
+    if (this.#guards) this.#guards.together(fresh, act);
+    else act();
+  }
+
   exempt(local: Prefix): void {
     const change = { make: () => this.#guards?.exempt(local), unmake: () => this.#guards?.unexempt(local) };
     this.#install(`exempt ${key(local)}`, [this.#route({ ...this.#to(local), type: 'throw' }), change]);

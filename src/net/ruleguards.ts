@@ -47,6 +47,11 @@ class RuleGuards implements Guards {
     this.#remove(`guard ${formatPrefix(source)}`);
   }
 
+  /** A rule is a request of its own in any case. */
+  together(_sources: readonly Prefix[], act: () => void): void {
+    act();
+  }
+
   exempt(local: Prefix): void {
     this.#install(`exempt ${formatPrefix(local)}`, this.#rules.pass(local));
   }

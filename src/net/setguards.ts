@@ -106,6 +106,15 @@ class SetGuards implements Guards {
     this.#part(source)?.remove('guarded', source);
   }
 
+  together(sources: readonly Prefix[], act: () => void): void {
+    for (const part of this.#parts.values()) part.foresee('guarded', sources);
+    try {
+      act();
+    } finally {
+      for (const part of this.#parts.values()) part.settle('guarded');
+    }
+  }
+
   exempt(local: Prefix): void {
     this.#part(local)?.add('exempt', local);
   }
@@ -140,6 +149,8 @@ class Part {
   readonly #inside: number;
   /** By name, which says kind and length. */
   readonly #sets = new Map<string, Members>();
+  /** Members that nobody has added yet. */
+  readonly #foreseen = new Map<string, Prefix>();
 
   constructor(nfnl: Nfnl, family: Family, inside: number) {
     this.#nfnl = nfnl;
@@ -168,19 +179,7 @@ class Part {
   }
 
   add(kind: Kind, prefix: Prefix): void {
-    const name = nameOf(kind, prefix);
-    const key = prefixRange(prefix).start;
-    const known = this.#sets.get(name);
-    const set = known ?? { kind, length: prefix.length, keys: new Map() };
-    this.#sets.set(name, set);
-    set.keys.set(hex(key), key);
-    const element = newElements(this.#table, name, [key]);
-    try {
-      this.#change(known ? [element] : [newSet(this.#table, name, 1), element, ...this.#rules()]);
-    } catch (error) {
-      this.#forget(name, key);
-      throw error;
-    }
+    if (!this.#foreseen.delete(memberOf(kind, prefix))) this.#insert(kind, [prefix]);
   }
 
   remove(kind: Kind, prefix: Prefix): void {
@@ -189,6 +188,55 @@ class Part {
     if (!this.#forget(name, key)) return;
     if (this.#sets.has(name)) this.#change([deleteElements(this.#table, name, [key])]);
     else this.#change([...this.#rules(), deleteSet(this.#table, name)]);
+  }
+
+  /** Adds those of this family, a transaction for each length of prefix. */
+  foresee(kind: Kind, prefixes: readonly Prefix[]): void {
+    const lengths = new Map<number, Prefix[]>();
+    for (const prefix of prefixes) {
+      if (familyOf(prefix.address) !== this.#table.family) continue;
+      const same = lengths.get(prefix.length);
+      if (same) same.push(prefix);
+      else lengths.set(prefix.length, [prefix]);
+    }
+    for (const same of lengths.values()) {
+      for (let at = 0; at < same.length; at += PORTION) this.#try(kind, same.slice(at, at + PORTION));
+    }
+  }
+
+  /** Removes those that were foreseen, and not added. */
+  settle(kind: Kind): void {
+    for (const prefix of this.#foreseen.values()) this.remove(kind, prefix);
+    this.#foreseen.clear();
+  }
+
+  #try(kind: Kind, prefixes: readonly Prefix[]): void {
+    try {
+      this.#insert(kind, prefixes);
+    } catch {
+      // One that cannot be had spoils it for all of them: each is tried again by itself, and fails by itself.
+      return;
+    }
+    for (const prefix of prefixes) this.#foreseen.set(memberOf(kind, prefix), prefix);
+  }
+
+  /** All of one length. */
+  #insert(kind: Kind, prefixes: readonly Prefix[]): void {
+    const [first] = prefixes;
+    if (!first) return;
+    const name = nameOf(kind, first);
+    const known = this.#sets.get(name);
+    const set = known ?? { kind, length: first.length, keys: new Map() };
+    const fresh = new Map(prefixes.map((prefix) => prefixRange(prefix).start).map((key) => [hex(key), key]));
+    this.#sets.set(name, set);
+    for (const [text, key] of fresh) set.keys.set(text, key);
+    const elements = newElements(this.#table, name, [...fresh.values()]);
+    try {
+      this.#change(known ? [elements] : [newSet(this.#table, name, 1), elements, ...this.#rules()]);
+    } catch (error) {
+      for (const key of fresh.values()) this.#forget(name, key);
+      throw error;
+    }
   }
 
   #forget(name: string, key: Uint8Array): boolean {
@@ -244,6 +292,10 @@ class Part {
       ...rule('guarded', goTo(FORGED)),
     ];
   }
+}
+
+function memberOf(kind: Kind, prefix: Prefix): string {
+  return `${nameOf(kind, prefix)} ${hex(prefixRange(prefix).start)}`;
 }
 
 function nameOf(kind: Kind, { length }: Prefix): string {

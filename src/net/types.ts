@@ -33,6 +33,8 @@ export interface Routes {
   /** Clear packets from this subnet are dropped unless they come out of the TUN. */
   guard(source: Prefix): void;
   unguard(source: Prefix): void;
+  /** Runs `act`, which guards these: they are laid in one go before, and what `act` does not guard is taken back. */
+  together(sources: readonly Prefix[], act: () => void): void;
   /** A local network that lies inside a remote one: reached as ever, and never suspect. */
   exempt(local: Prefix): void;
   unexempt(local: Prefix): void;

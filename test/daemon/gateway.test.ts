@@ -67,7 +67,7 @@ test('of a child that the kernel refuses a rule for, no route is left', () =>
     const routes = {
       ...{ add: note('add'), resize: note('resize'), remove: note('remove'), guard: refused, unguard: note('unguard') },
       ...{ exempt: note('exempt'), unexempt: note('unexempt'), close() {} },
-      ...{ block: note('block'), unblock: note('unblock'), settle() {} },
+      ...{ block: note('block'), unblock: note('unblock'), settle() {}, together() {} },
     };
     const net = new MemoryNet();
     const [ike, nat] = [net.openUdp([made.from], 500), net.openUdp([made.from], 4500)];

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline';
 import { hex, unhex } from '../../src/bytes/bytes.ts';
 import { formatSocketAddress, type Prefix, parsePrefix, type SocketAddress } from '../../src/bytes/ip.ts';
 import { SOURCE, USE_ALL } from '../../src/esp/layout.ts';
-import { SystemError } from '../../src/net/error.ts';
+import { EBUSY, SystemError } from '../../src/net/error.ts';
 import { addon, Path } from '../../src/net/native.ts';
+import { Nfnl } from '../../src/net/nfnl.ts';
 import { openRaw, type RawSockets } from '../../src/net/raw.ts';
 import { openHost, openRoutes } from '../../src/net/route.ts';
 import { openTun } from '../../src/net/tun.ts';
@@ -105,6 +106,8 @@ function run({ op, text, number }: Request): unknown {
     case 'guard-many':
       for (let i = 0; i < present(number.count); i++) present(routes).guard(nth(prefix(), i));
       return undefined;
+    case 'guard-together':
+      return together(word('all').split(' '), word('some').split(' '), number.refused ?? 0);
     case 'exempt':
       return present(routes).exempt(prefix());
     case 'unexempt':
@@ -120,6 +123,25 @@ function run({ op, text, number }: Request): unknown {
     default:
       throw new Error(`no operation ${op}`);
   }
+}
+
+/** How many transactions that took, the first `refused` of which the kernel is said to have refused. */
+function together(all: readonly string[], some: readonly string[], refused: number): number {
+  const { commit } = Nfnl.prototype;
+  let commits = 0;
+  Nfnl.prototype.commit = function (requests) {
+    if (++commits <= refused) throw new SystemError('NFT_MSG_NEWSETELEM', EBUSY);
+    commit.call(this, requests);
+  };
+  const prefixes = (list: readonly string[]) => list.map((text) => present(parsePrefix(text)));
+  try {
+    present(routes).together(prefixes(all), () => {
+      for (const prefix of prefixes(some)) present(routes).guard(prefix);
+    });
+  } finally {
+    Nfnl.prototype.commit = commit;
+  }
+  return commits;
 }
 
 /** The prefix of the same length that comes so many after this one; whole bytes only. */

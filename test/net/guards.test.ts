@@ -245,6 +245,47 @@ test('ten thousand guarded networks are installed in seconds, and add no rule', 
   });
 });
 
+test(
+  'networks that are guarded together are one transaction, and what nobody guards then is free again',
+  OPTIONS,
+  async () => {
+    await inSpaces(1, async (space) => {
+      const agent = await gateway(space, 'nftables');
+      const many = Array.from({ length: 50 }, (_, n) => `10.64.${n}.0/24`);
+      const all = [...many, ...many, '10.2.3.4/16', 'fd02::/64', '0.0.0.0/0'].join(' ');
+      assert.equal(await agent.call('guard-together', { all, some: `${all} 10.2.0.0/16` }), 3, 'one for each length');
+      const guarded = many.map((text) => text.replace('/24', '')).sort();
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-24': guarded, 'guarded-16': ['10.2.0.0'] });
+      assert.deepEqual(sets(space, 'ip6'), { 'guarded-64': ['fd02::'] });
+      assert.equal(rules(space, 'ip').length, 3);
+      assert.equal(await agent.call('guard-together', { all, some: '10.64.0.0/24' }), 0, 'all of them are there');
+      for (const prefix of [...many, ...many, '10.64.0.0/24', '10.2.0.0/16']) await agent.call('unguard', { prefix });
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-16': ['10.2.0.0'] }, 'twice guarded, once not');
+      const some = { all: '10.7.0.0/24 10.8.0.0/24 10.9.0.0/16', some: '10.8.0.0/24' };
+      await agent.call('guard-together', some);
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-16': ['10.2.0.0'], 'guarded-24': ['10.8.0.0'] });
+    });
+  },
+);
+
+test(
+  'where the kernel refuses the lot, each network is guarded by itself, and refused by itself',
+  OPTIONS,
+  async () => {
+    await inSpaces(1, async (space) => {
+      const agent = await gateway(space, 'nftables');
+      const all = '10.64.0.0/24 10.64.1.0/24';
+      assert.equal(await agent.call('guard-together', { all, some: all, refused: 1 }), 3);
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-24': ['10.64.0.0', '10.64.1.0'] });
+      const more = '10.65.0.0/24 10.65.1.0/24';
+      await assert.rejects(agent.call('guard-together', { all: more, some: more, refused: 2 }), { code: 'EBUSY' });
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-24': ['10.64.0.0', '10.64.1.0'] });
+      await agent.call('guard', { prefix: '10.65.1.0/24' });
+      assert.deepEqual(sets(space, 'ip'), { 'guarded-24': ['10.64.0.0', '10.64.1.0', '10.65.1.0'] });
+    });
+  },
+);
+
 test('without nf_tables the guards are rules, and that is told', OPTIONS, async () => {
   await inSpaces(1, async (space) => {
     const agent = space.agent(...withoutNetfilter);
@@ -252,8 +293,9 @@ test('without nf_tables the guards are rules, and that is told', OPTIONS, async 
     await agent.call('routes', { mark: MARK });
     assert.equal((await agent.next('guards')).from, 'rules');
     await agent.call('guard', { prefix: '10.2.0.0/16' });
-    await agent.call('guard', { prefix: 'fd02::/64' });
+    await agent.call('guard-together', { all: 'fd02::/64 fd03::/64', some: 'fd02::/64' });
     assert.match(space.ip('-4 rule'), /219:\s+from 10.2.0.0\/16 blackhole/);
+    assert.doesNotMatch(space.ip('-6 rule'), /fd03/);
     assert.match(space.ip('-6 rule'), /219:\s+from fd02::\/64 blackhole/);
     assert.deepEqual(tables(space), []);
   });

@@ -26,7 +26,7 @@ export interface Host {
 
 export const NO_ROUTES: Routes = {
   ...{ add() {}, resize() {}, remove() {}, guard() {}, unguard() {}, exempt() {}, unexempt() {}, close() {} },
-  ...{ block() {}, unblock() {}, settle() {} },
+  ...{ block() {}, unblock() {}, settle() {}, together: (_, act) => act() },
 };
 /** There are no files to read. */
 export const NOTHING = () => ({ connections: [], secrets: [], warnings: [], files: [] });
