@@ -4,7 +4,8 @@
 import { A } from '../../test/support/sites.ts';
 
 export type Side = 'a' | 'b';
-export type Language = 'swanctl' | 'ipsec';
+export const LANGUAGES = ['swanctl', 'ipsec'] as const;
+export type Language = (typeof LANGUAGES)[number];
 
 export interface Layout {
   readonly count: number;

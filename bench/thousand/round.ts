@@ -11,7 +11,7 @@ import { Espalier, MAIN } from '../../test/support/espalier.ts';
 import { must, until } from '../../test/support/netns.ts';
 import type { Sa } from '../../test/support/sas.ts';
 import { B, type Sites, sites } from '../../test/support/sites.ts';
-import { configuration, type Language, nameOf, PEERS } from './conf.ts';
+import { configuration, LANGUAGES, type Language, nameOf, PEERS } from './conf.ts';
 import type { Figures } from './figures.ts';
 
 const LOAD = join(import.meta.dirname, 'load.js');
@@ -25,7 +25,7 @@ const REST = 2000;
 type Tell = (what: string) => void;
 
 export async function round(count: number, figures: Figures, tell: Tell): Promise<void> {
-  await load('swanctl', count, figures, tell);
+  for (const language of LANGUAGES) await load(language, count, figures, tell);
   const net = await sites();
   try {
     await net.gwa.route(PEERS, B.outside);
@@ -55,9 +55,12 @@ async function load(language: Language, count: number, figures: Figures, tell: T
 }
 
 async function tunnels(net: Sites, count: number, figures: Figures, tell: Tell): Promise<void> {
-  tell('starting the daemon');
-  await Espalier.start(net.topology, net.gwb, configuration('swanctl', 'b', { count }));
+  tell('starting the daemon with ipsec.conf');
+  await (await start(net, 'ipsec', count, figures)).stop();
+
+  tell('starting the daemon with swanctl.conf');
   const daemon = await start(net, 'swanctl', count, figures);
+  await Espalier.start(net.topology, net.gwb, configuration('swanctl', 'b', { count }));
 
   tell(`bringing up ${count} tunnels`);
   figures.add(`bring all up, ${PARALLEL} at a time`, 's', await timed(() => bringUp(daemon, count)));
