@@ -1,5 +1,5 @@
-// Exports for the main thread: datagram sockets, netlink, readiness. Others are in addon_lane.c (the data plane),
-// addon_cipher.c and addon_service.c.
+// Exports for the main thread: datagram sockets, netlink, readiness. Others are in addon_lane.c, addon_sa.c (the data
+// plane), addon_cipher.c and addon_service.c.
 // What happens per packet returns a negative errno; what is done once throws an Error with code, errno and syscall.
 
 #include <errno.h>
@@ -167,7 +167,7 @@ NAPI_MODULE_INIT() {
   };
   if (napi_create_int32(env, API, &api) != napi_ok || napi_set_named_property(env, exports, "api", api) != napi_ok ||
       !define(env, exports, exported, sizeof exported / sizeof exported[0]) || !export_cipher(env, exports) ||
-      !export_lane(env, exports) || !export_service(env, exports))
+      !export_lane(env, exports) || !export_sa(env, exports) || !export_service(env, exports))
     return NULL;
   return exports;
 }

@@ -7,6 +7,7 @@
         'addon.c',
         'addon_cipher.c',
         'addon_lane.c',
+        'addon_sa.c',
         'addon_service.c',
         'aead.c',
         'ah.c',

@@ -69,8 +69,9 @@ void watch_release(struct watch *watch);
 // notify.c
 int notify_send(const uint8_t *name, size_t name_size, const void *text, size_t size);
 
-// addon_lane.c, addon_service.c
+// addon_lane.c, addon_sa.c, addon_service.c
 bool export_lane(napi_env env, napi_value exports);
+bool export_sa(napi_env env, napi_value exports);
 bool export_service(napi_env env, napi_value exports);
 
 #endif
