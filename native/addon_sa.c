@@ -85,11 +85,27 @@ static napi_value saDrop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/** What the two of them have carried, in and out; undefined where there are none. */
+static napi_value saCarried(napi_env env, napi_callback_info info) {
+  napi_value argv[ARGUMENTS], result, count;
+  uint32_t slot;
+  if (!take(env, info, argv) || !number(env, argv[0], SLOTS - 1, &slot, "slot is out of range")) return NULL;
+  struct sa *both[2] = {sa_in((int32_t)slot), sa_out((int32_t)slot)};
+  if (both[0] == NULL || both[1] == NULL || napi_create_array_with_length(env, 2, &result) != napi_ok) return NULL;
+  for (uint32_t i = 0; i < 2; i++) {
+    if (napi_create_double(env, (double)__atomic_load_n(&both[i]->carried, __ATOMIC_RELAXED), &count) != napi_ok ||
+        napi_set_element(env, result, i, count) != napi_ok)
+      return NULL;
+  }
+  return result;
+}
+
 bool export_sa(napi_env env, napi_value exports) {
   const napi_property_descriptor exported[] = {
     METHOD("saInstall", saInstall),
     METHOD("saChange", saChange),
     METHOD("saDrop", saDrop),
+    METHOD("saCarried", saCarried),
   };
   return define(env, exports, exported, sizeof exported / sizeof exported[0]);
 }

@@ -54,7 +54,7 @@ static bool compute(const struct sa *sa, uint8_t *ip, size_t ip_size, uint8_t *a
   return mac_compute(sa->mac, parts, sa->flags & SA_ESN ? 4 : 3, icv);
 }
 
-void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
+void ah_seal(struct lane *lane, struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
              uint8_t class, bool df) {
   bool v4 = sa->path.version == 4;
   size_t ah_size = header_size(sa), outer = v4 ? IPV4_HEADER : 0, total = outer + ah_size + size;

@@ -36,7 +36,7 @@ static size_t header_of(const uint8_t *packet) {
 }
 
 /** One packet, behind what waits to be sent. Up to PAD_MAX bytes behind it must be writable; they are put back. */
-void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole) {
+void frame_seal(struct lane *lane, struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole) {
   uint8_t class = outer_class(sa, packet);
   bool df = !whole && outer_df(sa, packet, length);
   uint8_t next = packet[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
@@ -146,5 +146,6 @@ void lane_open(struct lane *lane, int count) {
       words[IN_SIZE] = OPEN_BAD_ICV;
     else
       words[IN_SIZE] = sa->mac != NULL ? ah_open(lane, sa, words) : open_esp(lane, sa, words);
+    if (words[IN_SIZE] > 0) carried(sa, (uint64_t)words[IN_LENGTH]);
   }
 }

@@ -130,6 +130,8 @@ struct sa {
   uint32_t flags;
   /** What TCP may announce in its SYN, by family; 0 leaves it. */
   uint16_t mss4, mss6;
+  /** Bytes from the ESP or AH header to the end: of packets handed to the kernel, or that could be opened. */
+  uint64_t carried;
 };
 
 enum { SLOTS = 1 << 16 };
@@ -150,7 +152,7 @@ struct outgoing {
   bool closed;
   bool df;
   uint8_t class;
-  const struct sa *sa;
+  struct sa *sa;
 };
 
 enum { OUTGOING_MAX = 256, SEND_ARENA = (1 << 20) + (1 << 17), MESSAGE_BYTES_MAX = 65000 };
@@ -223,6 +225,11 @@ static inline void tally(struct lane *lane, enum counter which, uint64_t by) {
   __atomic_store_n(&lane->counters[which], lane->counters[which] + by, __ATOMIC_RELAXED);
 }
 
+static inline void carried(struct sa *sa, uint64_t bytes) {
+  // The main thread reads; only the worker that owns the SA writes.
+  __atomic_store_n(&sa->carried, sa->carried + bytes, __ATOMIC_RELAXED);
+}
+
 // lane.c: the lane of this thread.
 struct lane *lane_start(const int32_t *config, const char **call, int *error);
 void lane_stop(struct lane *lane);
@@ -248,14 +255,14 @@ void complete_checksum(uint8_t *packet, size_t size, const struct virtio_net_hdr
 void clamp_mss(uint8_t *packet, size_t size, uint32_t limit);
 
 // frame.c
-void frame_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole);
+void frame_seal(struct lane *lane, struct sa *sa, uint64_t seq, uint8_t *packet, size_t length, bool whole);
 void lane_open(struct lane *lane, int count);
 uint8_t class_of(const uint8_t *packet);
 /** What was protected, back in the form of an IP packet: its length, or why there is none. */
 int32_t inner_of(struct lane *lane, const struct sa *sa, int32_t *words, uint8_t *text, size_t size, uint8_t next);
 
 // ah.c
-void ah_seal(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
+void ah_seal(struct lane *lane, struct sa *sa, uint64_t seq, uint8_t *payload, size_t size, uint8_t next,
              uint8_t class, bool df);
 /** What is too large for the link, of a packet that may be fragmented. */
 bool ah_send_fragments(int fd, const struct msghdr *whole, const uint8_t *packet, size_t size);
@@ -267,7 +274,7 @@ uint8_t *rebuild(struct lane *lane, const struct sa *sa, const int32_t *message,
                  uint8_t next);
 
 // send.c
-uint8_t *sender_room(struct lane *lane, const struct sa *sa, size_t length, uint8_t class, bool df);
+uint8_t *sender_room(struct lane *lane, struct sa *sa, size_t length, uint8_t class, bool df);
 void lane_flush(struct lane *lane);
 
 // join.c

@@ -24,7 +24,7 @@ static enum source socket_of(const struct sa *sa) {
 }
 
 /** Room for one packet of `length` bytes, at the end of the message that it belongs to. */
-uint8_t *sender_room(struct lane *lane, const struct sa *sa, size_t length, uint8_t class, bool df) {
+uint8_t *sender_room(struct lane *lane, struct sa *sa, size_t length, uint8_t class, bool df) {
   struct sender *sender = &lane->sender;
   if (length > 65535) return NULL;
   if (sender->used + length > SEND_ARENA) lane_flush(lane);
@@ -205,11 +205,20 @@ static void transmit(struct lane *lane, enum source source, int from, int to) {
   }
 }
 
+/** A message's packets in one step. An AH packet over IPv4 has its IP header in front, which is not counted. */
+static void account(const struct outgoing *out) {
+  uint32_t header = out->sa->flags & SA_AH && out->sa->path.version == 4 ? IP_MIN : 0;
+  carried(out->sa, out->length - out->count * header);
+}
+
 void lane_flush(struct lane *lane) {
   struct sender *sender = &lane->sender;
   int count = sender->count;
   sender->patience = 1;
-  for (int i = 0; i < count; i++) compose(lane, i);
+  for (int i = 0; i < count; i++) {
+    compose(lane, i);
+    account(&sender->messages[i]);
+  }
   for (int from = 0, to; from < count; from = to) {
     enum source source = socket_of(sender->messages[from].sa);
     bool df = sender->messages[from].df;

@@ -86,7 +86,7 @@ void clamp_mss(uint8_t *packet, size_t size, uint32_t limit) {
   }
 }
 
-static void split(struct lane *lane, const struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss,
+static void split(struct lane *lane, struct sa *sa, uint64_t seq, uint8_t *packet, size_t size, int gso, size_t mss,
                   bool whole) {
   size_t transport, header = headers_of(packet, size, gso, &transport);
   if (header == 0 || mss == 0) {
@@ -155,7 +155,7 @@ void lane_seal(struct lane *lane, int count) {
       hand_over(lane, (unsigned)(TO_WORKER - words[OUT_SA]), words);
       continue;
     }
-    const struct sa *sa = sa_out(words[OUT_SA]);
+    struct sa *sa = sa_out(words[OUT_SA]);
     if (sa == NULL) {
       tally(lane, COUNT_SEAL_FAILURES, 1);
       continue;

@@ -106,6 +106,8 @@ export interface LaneAddon {
   ): void;
   saChange(slot: number, path: Uint8Array, flags: number, mss4: number, mss6: number): void;
   saDrop(slot: number): void;
+  /** Bytes from the ESP or AH header on that opened, and that were sent. Only by whoever drops SAs. */
+  saCarried(slot: number): [number, number] | undefined;
   tunOpen(name: string, queues: boolean, uses: number): Opened;
   /** One of several sockets on one port; `data`: it carries ESP. */
   udpMember(version: Version, port: number, mark: number, data: boolean, uses: number): Opened;

@@ -31,6 +31,8 @@ export const SPI = 0x1234_5678;
 const VNET = 10;
 /** An IPv4 header may stand in front of what is received. */
 const OUTER = 60;
+/** AH over IPv4 is sent with one of this size. */
+const IPV4_HEADER = 20;
 const COUNT = 0xffff;
 /** Types of a virtio header (linux/virtio_net.h). */
 const TYPES = { [GSO.NONE]: 0, [GSO.TCP]: 1, [GSO.UDP]: 5 } as const;
@@ -175,10 +177,14 @@ export class Both {
       next += this.twin.memory.out[d + OUT.SEGMENTS] as number;
     }
     this.sent.length = 0;
+    const [, before] = carried();
     for (const lane of [this.native, this.twin]) {
       lane.seal(count);
       lane.flush();
     }
+    const header = source === SOURCE.AH4 ? IPV4_HEADER : 0;
+    const bytes = this.sent.reduce((sum, packet) => sum + packet.bytes.length - header, 0);
+    assert.equal(carried()[1] - before, bytes);
     return this.drain(source);
   }
 
@@ -202,8 +208,17 @@ export class Both {
       });
     }
     this.#copy(count);
+    const [before] = carried();
     for (const lane of [native, twin]) lane.open(count);
-    return Array.from({ length: count }, (_, i) => this.#compared(i));
+    const opened = Array.from({ length: count }, (_, i) => this.#compared(i));
+    const lengths = opened.map((what, i) =>
+      typeof what === 'number' ? 0 : (native.memory.in[i * WORDS + IN.LENGTH] as number),
+    );
+    assert.equal(
+      carried()[0] - before,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
+    return opened;
   }
 
   /** The twin has what the C lane has received. */
@@ -236,6 +251,13 @@ export class Both {
     assert.ok(pair);
     return pair[1];
   }
+}
+
+/** Bytes that the SA has opened and sealed. */
+function carried(): readonly [number, number] {
+  const both = addon().saCarried(SLOT);
+  assert.ok(both);
+  return both;
 }
 
 /** Runs with both lanes, and ends them. */

@@ -168,6 +168,8 @@ test('an SA is refused with what is no SA', () => {
   refuses('saInstall', good, [beyond, described, paths, NO_BYTES, NO_BYTES, NO_BYTES, NO_BYTES]);
   refuses('saChange', [SLOT, path.bytes, 0, 0, 0], [beyond, paths, ...new Array(3).fill([...NO_NUMBER, 65_536])]);
   refuses('saDrop', [SLOT], [beyond]);
+  refuses('saCarried', [SLOT], [beyond]);
+  assert.equal(native.saCarried(SLOT), undefined);
   const [slot, , ends] = good;
   for (const [encr, bits, encrKey, integKey] of [
     [0, 128, KEY, NOTHING],
