@@ -24,6 +24,7 @@ import { fingerprint } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { lean } from './lean.ts';
+import { LogOutput } from './logoutput.ts';
 import { LogTap } from './logtap.ts';
 import { readable } from './logtext.ts';
 import { MARK } from './mark.ts';
@@ -67,7 +68,8 @@ const STOP_GRACE = 2000;
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const tap = new LogTap();
-  const log = logger(options.logLevel, tap);
+  const output = new LogOutput();
+  const log = logger(options.logLevel, tap, output);
   const service = new Service({ env: process.env, pid: process.pid, log });
   process.on('SIGHUP', () => service.reload());
   if (!sound(log)) return 1;
@@ -138,14 +140,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 }
 
 /** JSON for programs; for a person at a terminal, sentences. */
-function logger(level: string, tap: LogTap): Logger {
+function logger(level: string, tap: LogTap, output: LogOutput): Logger {
   const colour = (process.env.NO_COLOR ?? '') === '';
-  const written = pino.destination({ fd: process.stdout.fd, sync: true });
-  const write = process.stdout.isTTY
-    ? (line: string) => process.stdout.write(`${readable(line.trimEnd(), colour)}\n`)
-    : (line: string) => written.write(line);
+  const { isTTY } = process.stdout;
+  process.on('exit', () => output.end());
   const both = (line: string) => {
-    write(line);
+    output.line(isTTY ? `${readable(line.trimEnd(), colour)}\n` : line);
     tap.line(line);
   };
   return pino({ level, base: { pid: process.pid }, hooks: tap.hooks }, { write: both });
