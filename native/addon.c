@@ -10,7 +10,7 @@
 #include "cipher.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
-enum { API = 5, PEER_WORDS = 64 };
+enum { API = 6 };
 
 static napi_value udpOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -94,10 +94,12 @@ static napi_value peerOf(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   int fd;
   int32_t *who;
+  size_t count;
   if (!take(env, info, argv) || !descriptor(env, argv[0], &fd) ||
-      !words(env, argv[1], PEER_WORDS, &who, "who must be an Int32Array of 64 words"))
+      !words(env, argv[1], PEER_WORDS, &who, "who must be an Int32Array of 4 words or more") ||
+      napi_get_typedarray_info(env, argv[1], NULL, &count, NULL, NULL, NULL) != napi_ok)
     return NULL;
-  return integer(env, peer_of(fd, (uint32_t *)who, PEER_WORDS));
+  return integer(env, peer_of(fd, who, count));
 }
 
 static napi_value close_(napi_env env, napi_callback_info info) {

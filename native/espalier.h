@@ -55,7 +55,9 @@ int tun_open(char name[IFNAMSIZ], bool queues, unsigned *uses, const char **call
 // netlink.c
 int netlink_open(int protocol, uint32_t groups, const char **call);
 int netlink_send(int fd, const void *bytes, size_t size);
-int peer_of(int fd, uint32_t *words, size_t count);
+/** In front of the groups; the kernel gives nobody more groups than that. */
+enum { PEER_PID, PEER_UID, PEER_GID, PEER_COUNT, PEER_WORDS, PEER_GROUPS_MAX = 65536 };
+int peer_of(int fd, int32_t *words, size_t count);
 int netlink_receive(int fd, void *bytes, size_t size);
 
 // poll.c: one `struct poller` per environment, kept as its instance data.

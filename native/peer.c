@@ -9,17 +9,22 @@
 #define SO_PEERGROUPS 59
 #endif
 
-// Words: pid, uid, gid, and the supplementary groups. How many groups there are, `count` where that cannot be told, or
-// -errno.
-int peer_of(int fd, uint32_t *words, size_t count) {
+_Static_assert(sizeof(gid_t) == sizeof(int32_t), "groups are read into words");
+
+// Words: pid, uid, gid, how many supplementary groups there are, or -1 where that cannot be told, and the groups, unless
+// there is no room for all of them. `count` is PEER_WORDS at least.
+int peer_of(int fd, int32_t *words, size_t count) {
   struct ucred peer;
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -errno;
-  words[0] = (uint32_t)peer.pid;
-  words[1] = peer.uid;
-  words[2] = peer.gid;
-  size = (socklen_t)((count - 3) * sizeof(gid_t));
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, words + 3, &size) == 0) return (int)(size / sizeof(gid_t));
-  // More groups than there is room for, or a kernel before 4.13, which does not tell.
-  return errno == ERANGE || errno == ENOPROTOOPT ? (int)count : -errno;
+  words[PEER_PID] = (int32_t)peer.pid;
+  words[PEER_UID] = (int32_t)peer.uid;
+  words[PEER_GID] = (int32_t)peer.gid;
+  size_t room = count - PEER_WORDS < PEER_GROUPS_MAX ? count - PEER_WORDS : PEER_GROUPS_MAX;
+  size = (socklen_t)(room * sizeof(gid_t));
+  // Where there is no room the kernel says how much there must be.
+  bool told = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, words + PEER_WORDS, &size) == 0 || errno == ERANGE;
+  if (!told && errno != ENOPROTOOPT) return -errno;
+  words[PEER_COUNT] = told ? (int32_t)(size / sizeof(gid_t)) : -1;
+  return 0;
 }

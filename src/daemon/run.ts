@@ -298,6 +298,8 @@ async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: 
       ...dialect({ gateway, version, log: tap, warn }),
       gate: new Gate({ groups: { uid: process.geteuid?.() ?? 0, ...options.roles }, audit, gateway }),
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
+      onDropped: ({ kind }) =>
+        log.warn({ event: 'control-dropped', why: kind }, 'a client of the control socket was let go'),
     });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);

@@ -67,7 +67,10 @@ export interface Addon extends CipherAddon, LaneAddon, ServiceAddon {
   netlinkOpen(protocol: number, groups: number): number;
   netlinkSend(fd: number, bytes: Uint8Array): number;
   netlinkReceive(fd: number, bytes: Uint8Array): number;
-  /** Fills pid, uid, gid and groups of a unix socket's other end. The number of groups, 64 where it cannot be told, or -errno. */
+  /**
+   * Of a unix socket's other end: pid, uid, gid, how many groups (-1 where that cannot be told), and the groups unless there
+   * is no room for all of them. 0, or a negative errno.
+   */
   peerOf(fd: number, who: Int32Array): number;
   close(fd: number): number;
 }
@@ -140,7 +143,7 @@ export interface ServiceAddon {
   startAnew(keep: number, argv: Uint8Array, env: Uint8Array, user?: string): never;
 }
 
-const API = 5;
+const API = 6;
 
 let loaded: Addon | undefined;
 

@@ -43,6 +43,8 @@ test('wrong types are TypeErrors', () => {
   assert.throws(() => call('udpReceive', 1, new Uint16Array(9), new Uint8Array(PATH_SIZE)), TypeError);
   assert.throws(() => call('tunOpen', 'a-name-too-long-'), TypeError);
   assert.throws(() => call('netlinkOpen', 16, 0), TypeError);
+  assert.throws(() => call('peerOf', 0, new Int32Array(3)), TypeError);
+  assert.throws(() => call('peerOf', 0, new Uint8Array(99)), TypeError);
   assert.throws(() => call('netlinkOpen', 0, 2 ** 32), TypeError);
   assert.throws(() => call('pollStart', 1, {}), TypeError);
   assert.throws(() => call('pollStop', {}), TypeError);
@@ -60,6 +62,7 @@ test('a closed descriptor is EBADF', () => {
   assert.equal(native.eventRing(fd), -EBADF);
   assert.equal(native.eventClear(fd), -EBADF);
   assert.equal(native.udpSteer(fd, 1), -EBADF);
+  assert.equal(native.peerOf(fd, new Int32Array(4)), -EBADF);
   assert.throws(() => native.pollStart(fd, () => {}), { code: 'EBADF', errno: EBADF, syscall: 'poll' });
 });
 

@@ -35,7 +35,7 @@ const OPTIONS = { skip: preload ? false : 'gcc with libasan is missing', timeout
 test('under the sanitizers the addon has nothing to answer for', OPTIONS, async (t) => {
   const built = spawnSync(process.execPath, [`${ROOT}conf/native.mjs`, '--sanitize'], { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stderr);
-  const net = ['net/addon', 'net/arguments', 'net/service', 'net/socket', 'net/tun', 'net/route'];
+  const net = ['net/addon', 'net/arguments', 'net/peer', 'net/service', 'net/socket', 'net/tun', 'net/route'];
   const ciphers = ['native/cipher', 'native/handles', 'native/vaes', 'native/vectors'];
   const lanes = ['native/seal', 'native/open', 'native/deliver', 'native/receive'];
   for (const name of [...net, ...ciphers, ...lanes]) {

@@ -38,7 +38,9 @@ export interface Dialect {
 export type Gone =
   | { readonly kind: 'left' }
   | { readonly kind: 'malformed'; readonly error: WireError }
-  | { readonly kind: 'not-reading'; readonly queued: number };
+  | { readonly kind: 'not-reading'; readonly queued: number }
+  /** The kernel does not tell who it is. */
+  | { readonly kind: 'unknown'; readonly error: unknown };
 
 /** What may wait for a client that does not read. A whole segment fits many times over. */
 export const MAX_QUEUE = 4 * 1024 * 1024;
@@ -49,9 +51,8 @@ export interface ChannelOptions {
   readonly onBug: (command: string, error: unknown) => void;
   /** The client registers for other events than before. */
   readonly onInterest: () => void;
-  /** Without one everything is allowed, and nothing is recorded. */
-  readonly gate?: Gate | undefined;
-  readonly peer?: Peer | undefined;
+  /** Where commands pass, and who the client is. Without it everything is allowed, and nothing is recorded. */
+  readonly entrance?: { readonly gate: Gate; readonly peer: Peer } | undefined;
 }
 
 export class Channel {
@@ -144,8 +145,8 @@ export class Channel {
   async #answer(name: string, message: Section): Promise<Uint8Array> {
     const command = this.#options.commands.get(name);
     if (!command) return encodePacket({ type: 'unknown-command' });
-    const { gate, peer, onBug } = this.#options;
-    const entry = gate?.enter(peer, name, message);
+    const { entrance, onBug } = this.#options;
+    const entry = entrance?.gate.enter(entrance.peer, name, message);
     if (entry?.refused !== undefined) return encodePacket({ type: 'response', message: refusal(entry.refused) });
     try {
       const reply = await command(this.#call(name, message));

@@ -5,7 +5,7 @@ import type { Peer } from '../../net/peer.ts';
 import type { Audit } from '../audit.ts';
 import { fingerprint } from '../fingerprint.ts';
 import type { Gateway } from '../status.ts';
-import { may, needed, type Role, type RoleGroups, roleOf } from './roles.ts';
+import { may, needed, type RoleGroups, roleOf } from './roles.ts';
 import { text } from './section.ts';
 import type { Section } from './vici.ts';
 
@@ -33,8 +33,8 @@ export class Gate {
     this.#options = options;
   }
 
-  enter(peer: Peer | undefined, command: string, message: Section): Entry {
-    const role = this.#role(peer);
+  enter(peer: Peer, command: string, message: Section): Entry {
+    const role = roleOf(peer, this.#options.groups);
     const need = needed(command);
     if (!may(role, command)) {
       const refused = `'${command}' needs the role ${need}, and yours is ${role}`;
@@ -52,11 +52,6 @@ export class Gate {
         this.#record(peer, command, message, { ok, ...(error === undefined ? {} : { error }), ...changed });
       },
     };
-  }
-
-  /** A kernel that does not tell who it is leaves him what the socket's mode does. */
-  #role(peer: Peer | undefined): Role {
-    return peer ? roleOf(peer, this.#options.groups) : 'admin';
   }
 
   /** Of what the command is about: one connection, the secrets, or everything. */
@@ -79,7 +74,7 @@ export class Gate {
   }
 
   #record(
-    peer: Peer | undefined,
+    peer: Peer,
     command: string,
     message: Section,
     outcome: { readonly ok: boolean; readonly error?: string; readonly before?: string | undefined },
@@ -90,6 +85,6 @@ export class Gate {
       return value === undefined ? [] : [[key, value] as const];
     });
     const what = about ? { name: about.join(', ') } : Object.fromEntries(named);
-    this.#options.audit.record({ action: command, ...(peer ? { peer } : {}), what, ...outcome });
+    this.#options.audit.record({ action: command, peer, what, ...outcome });
   }
 }

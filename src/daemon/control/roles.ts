@@ -7,14 +7,35 @@ export type Role = 'read' | 'operate' | 'admin';
 
 const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 };
 
-const READ =
-  /^(version|stats|list-.*|get-(conns|pools|authorities|counters|algorithms|keys|shared)|espalier-(addresses|counters|status))$/;
-const OPERATE =
-  /^(initiate|terminate|rekey|redirect|install|uninstall|reset-counters|espalier-(initiate|terminate|admin))$/;
+const COMMANDS: Readonly<Record<Role, readonly string[]>> = {
+  read: [
+    ...['version', 'stats', 'list-sas', 'list-conns', 'list-policies', 'list-certs', 'list-authorities'],
+    ...['get-conns', 'get-pools', 'get-authorities', 'get-counters', 'get-algorithms', 'get-keys', 'get-shared'],
+    ...['espalier-addresses', 'espalier-counters', 'espalier-status'],
+  ],
+  operate: [
+    ...['initiate', 'terminate', 'rekey', 'redirect', 'install', 'uninstall', 'reset-counters'],
+    ...['espalier-initiate', 'espalier-terminate', 'espalier-admin'],
+  ],
+  admin: [
+    ...['load-conn', 'unload-conn', 'load-shared', 'unload-shared', 'load-cert', 'load-key', 'load-token'],
+    ...['unload-key', 'flush-certs', 'clear-creds', 'load-pool', 'unload-pool', 'load-authority', 'unload-authority'],
+    ...['reload-settings', 'espalier-reload'],
+  ],
+};
+
+const NEEDED: ReadonlyMap<string, Role> = new Map(
+  (Object.keys(COMMANDS) as Role[]).flatMap((role) => COMMANDS[role].map((command) => [command, role] as const)),
+);
 
 /** What a command needs; one that nobody has thought of needs everything. */
 export function needed(command: string): Role {
-  return READ.test(command) ? 'read' : OPERATE.test(command) ? 'operate' : 'admin';
+  return NEEDED.get(command) ?? 'admin';
+}
+
+/** Whether somebody has thought of it. */
+export function isClassified(command: string): boolean {
+  return NEEDED.has(command);
 }
 
 export interface RoleGroups {

@@ -128,12 +128,13 @@ export class ControlServer {
     // `serve` hears of failures through the stream's iterator; one outside of it must not end the process.
     socket.on('error', () => {});
     const { gate } = this.#options;
-    let peer: Peer | undefined;
+    let entrance: { readonly gate: Gate; readonly peer: Peer } | undefined;
     try {
-      peer = gate && whoIs(socket);
-    } catch {
-      // Whoever it is: nobody may do anything unknown.
+      entrance = gate && { gate, peer: peerOf(socket) };
+    } catch (error) {
+      // Who cannot be told apart may do nothing.
       socket.destroy();
+      this.#options.onDropped?.({ kind: 'unknown', error });
       return;
     }
     const channel = new Channel(socket, {
@@ -141,8 +142,7 @@ export class ControlServer {
       events: this.#events,
       onBug: (command, error) => this.#options.onBug?.(command, error),
       onInterest: () => this.#listen(),
-      gate,
-      peer,
+      entrance,
     });
     this.#channels.add(channel);
     void channel.serve().then((gone) => {
@@ -151,13 +151,6 @@ export class ControlServer {
       if (gone.kind !== 'left') this.#options.onDropped?.(gone);
     });
   }
-}
-
-/** Node keeps the descriptor to itself, and has had it in this place since there have been sockets. */
-function whoIs(socket: Socket): Peer | undefined {
-  const handle: unknown = '_handle' in socket ? socket._handle : undefined;
-  const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
-  return typeof fd === 'number' && fd >= 0 ? peerOf(fd) : undefined;
 }
 
 /** A socket file that nobody listens on any more is left by a killed daemon. Nothing else is ever removed. */

@@ -6,12 +6,13 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, wr
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Audit } from '../../../src/daemon/audit.ts';
+import { dialect } from '../../../src/daemon/control/commands.ts';
 import { Gate } from '../../../src/daemon/control/gate.ts';
-import { may, needed, type RoleGroups, roleOf } from '../../../src/daemon/control/roles.ts';
+import { isClassified, may, needed, type RoleGroups, roleOf } from '../../../src/daemon/control/roles.ts';
 import { section } from '../../../src/daemon/control/section.ts';
 import { connection } from '../../support/connections.ts';
 import { lacking } from '../../support/needs.ts';
-import { folder, type Stage, stage } from './fake.ts';
+import { FakeGateway, folder, type Stage, stage } from './fake.ts';
 
 const skip = lacking('root', 'swanctl');
 const GROUPS: RoleGroups = { uid: 900, read: 901, operate: 902 };
@@ -33,7 +34,17 @@ test('a command has the role that it needs, and one that nobody knows needs all'
   for (const command of ['initiate', 'terminate', 'rekey', 'install', 'espalier-admin']) {
     assert.equal(needs(command), 'operate', command);
   }
-  for (const command of ['load-conn', 'clear-creds', 'espalier-reload', 'unload-shared', 'nonsense', 'list', 'get-']) {
+  for (const command of [
+    'load-conn',
+    'clear-creds',
+    'espalier-reload',
+    'unload-shared',
+    'nonsense',
+    'list',
+    'list-x',
+    'get-',
+    '__proto__',
+  ]) {
     assert.equal(needs(command), 'admin', command);
   }
   assert.ok(may('operate', 'list-sas') && !may('operate', 'load-conn') && !may('read', 'terminate'));
@@ -51,6 +62,16 @@ test('who may open the socket may do all, unless a group says less', () => {
   assert.equal(roleOf(untold, GROUPS), 'read');
   assert.equal(roleOf(untold, { uid: 900, operate: 902 }), 'operate');
   assert.equal(roleOf(untold, { uid: 900 }), 'admin');
+});
+
+test('every command there is has been thought of', () => {
+  const gateway = new FakeGateway();
+  const commands = [...dialect({ gateway, version: '' }).commands.keys()];
+  assert.ok(commands.length > 30);
+  assert.deepEqual(
+    commands.filter((command) => !isClassified(command)),
+    [],
+  );
 });
 
 interface Line {
