@@ -20,7 +20,7 @@ import { dialect } from './control/commands.ts';
 import { Gate } from './control/gate.ts';
 import { ControlServer } from './control/server.ts';
 import { Desk } from './desk.ts';
-import { fingerprint } from './fingerprint.ts';
+import { fingerprints, overall } from './fingerprint.ts';
 import type { Io } from './forward.ts';
 import { Gateway } from './gateway.ts';
 import { lean } from './lean.ts';
@@ -91,11 +91,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     admin: management(options, log),
   });
   const desk = new Desk(gateway, () => lean(() => load(options)));
-  const audit = new Audit(options.stateDir, (err) => {
-    log.error({ event: 'audit-failed', err }, `the audit log cannot be written: ${err.message}`);
-  });
+  const audit = auditing(options, log);
+  const roles = { uid: process.geteuid?.() ?? 0, ...options.roles };
+  const gate = new Gate({ groups: roles, audit, gateway: desk, now: gateway.now });
   opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
-  const control = await listen(options, desk, audit, log, tap);
+  const control = await listen(options, desk, gate, log, tap);
   if (!control) {
     await io.pipelines.close();
     opened.close();
@@ -114,20 +114,16 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     'the gateway runs',
   );
   lean(() => gateway.start());
-  audit.record({ action: 'start', ok: true, after: fingerprint(desk.configured()) });
+  const what = { version: options.version, connections: config.connections.length };
+  audit.record({ action: 'startGateway', outcome: 'done', what, after: overall(fingerprints(desk.configured())) });
   service.ready({
     status: () => summary([...gateway.lives.values()].map((life) => life.status(gateway.now()).state)),
     alive: opened.alive,
-    reload: async () => {
-      const before = fingerprint(desk.configured());
-      const { ok, reason } = await desk.reload();
-      const error = ok ? {} : { error: reason.text };
-      audit.record({ action: 'reload', ok, ...error, before, after: fingerprint(desk.configured()) });
-    },
+    reload: () => gate.signalled('SIGHUP', () => desk.reload()),
   });
   const signal = await signalled;
   log.info({ event: 'stopping', signal }, `stopping on ${signal}`);
-  audit.record({ action: 'stop', what: { signal }, ok: true });
+  audit.record({ action: 'stopGateway', outcome: 'done', by: { signal } });
   service.stopping();
   metrics?.close();
   await control.close();
@@ -197,6 +193,16 @@ function management({ stateDir }: DaemonOptions, log: Logger): Admin {
     log.error({ event: 'admin-unreadable', err }, text);
   }
   return admin;
+}
+
+/** What is changed is changed, whether it can be written down or not; that it cannot is told. */
+function auditing({ stateDir }: DaemonOptions, log: Logger): Audit {
+  const on = 'the gateway goes on, and counts what is not recorded';
+  return new Audit(stateDir, {
+    failed: (err) =>
+      log.error({ event: 'audit-failed', err }, `the audit log cannot be written (${err.message}): ${on}`),
+    restored: (lost) => log.warn({ event: 'audit-restored', lost }, 'the audit log can be written again'),
+  });
 }
 
 interface Opened {
@@ -289,14 +295,14 @@ function rawSockets(log: Logger, workers: number) {
   }
 }
 
-async function listen(options: DaemonOptions, gateway: Desk, audit: Audit, log: Logger, tap: LogTap) {
+async function listen(options: DaemonOptions, gateway: Desk, gate: Gate, log: Logger, tap: LogTap) {
   const { control: uri, version } = options;
   const warn = (conn: string, text: string) => log.warn({ event: 'config-warning', conn }, text);
   try {
     return await ControlServer.listen({
       uri,
       ...dialect({ gateway, version, log: tap, warn }),
-      gate: new Gate({ groups: { uid: process.geteuid?.() ?? 0, ...options.roles }, audit, gateway }),
+      gate,
       onBug: (command, err) => log.error({ event: 'bug', bug: true, command, err }, `command ${command} failed`),
       onDropped: ({ kind }) =>
         log.warn({ event: 'control-dropped', why: kind }, 'a client of the control socket was let go'),

@@ -95,11 +95,23 @@ sys.stdout.write(str(r.status) + ' ' + (r.getheader('content-type') or '') + '\\
     assert.match(await get('/metrics', 'POST'), /^405/);
 
     const audit = readFileSync(join(a.folder, 'state', 'audit.jsonl'), 'utf8');
-    const actions = audit
+    const deeds = audit
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line).action);
-    assert.deepEqual(actions, ['start', 'espalier-initiate', 'rekey', 'espalier-initiate', 'espalier-reload']);
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      deeds.map(({ action, outcome }) => [action, outcome]),
+      [
+        ['startGateway', 'done'],
+        ['initiateConnection', 'begun'],
+        ['initiateConnection', 'done'],
+        ['rekeyConnection', 'done'],
+        ['initiateConnection', 'begun'],
+        ['initiateConnection', 'failed'],
+        ['deleteConnection', 'done'],
+        ['reloadConfiguration', 'done'],
+      ],
+    );
     assert.ok(!audit.includes(SECRET) && !(await get('/metrics')).includes(SECRET));
   } finally {
     await topology.dispose();

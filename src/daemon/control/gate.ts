@@ -1,18 +1,22 @@
-// Every command of a client passes here: whether its role allows it, and, where it changes something, a line of the audit
-// log with what was before and after.
+// Every command of a client passes here: whether its role allows it, and, where it changes something, lines of the audit
+// log that say so. The reading of the files on a signal is recorded here as well.
 
+import { Bucket } from '../../esp/bucket.ts';
+import type { Millis } from '../../ike/connection.ts';
 import type { Peer } from '../../net/peer.ts';
-import type { Audit } from '../audit.ts';
-import { fingerprint } from '../fingerprint.ts';
-import type { Gateway } from '../status.ts';
-import { may, needed, type RoleGroups, roleOf } from './roles.ts';
+import type { Audit, AuditEntry } from '../audit.ts';
+import { type Fingerprints, fingerprints, overall } from '../fingerprint.ts';
+import type { Gateway, Reloaded } from '../status.ts';
+import { actionOf, changesOf, namesIn } from './deeds.ts';
+import { isMaster, may, needed, type RoleGroups, roleOf } from './roles.ts';
 import { text } from './section.ts';
 import type { Section } from './vici.ts';
 
 export interface GateOptions {
   readonly groups: RoleGroups;
   readonly audit: Audit;
-  readonly gateway: Pick<Gateway, 'configured' | 'sharedIds'>;
+  readonly gateway: Pick<Gateway, 'configured'>;
+  readonly now: () => Millis;
 }
 
 /** What is known of a command when it has been let in. */
@@ -22,69 +26,107 @@ export interface Entry {
   done(reply: Section): void;
 }
 
-/** Names in a message that say whom it concerns; never its values. */
-const NAMED = ['name', 'ike', 'child', 'id', 'unique', 'ike-id', 'child-id', 'status'] as const;
-const MOST_NAMES = 8;
+type By = NonNullable<AuditEntry['by']>;
+
+const RELOAD = 'espalier-reload';
+const NONE: Fingerprints = new Map();
+/** Lines about what was asked for in vain: a second, and at once. A flood of them must not push others out. */
+const IN_VAIN = { rate: 1, burst: 100 };
 
 export class Gate {
   readonly #options: GateOptions;
+  readonly #inVain = new Bucket(IN_VAIN.rate, IN_VAIN.burst);
+  #suppressed = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
   }
 
   enter(peer: Peer, command: string, message: Section): Entry {
-    const role = roleOf(peer, this.#options.groups);
-    const need = needed(command);
-    if (!may(role, command)) {
-      const refused = `'${command}' needs the role ${need}, and yours is ${role}`;
-      this.#record(peer, command, message, { ok: false, error: refused });
+    const about = { action: actionOf(command), command, by: peer, what: namesIn(command, message) };
+    const refused = this.#refusal(peer, command, message);
+    if (refused !== undefined) {
+      this.#vain(peer, { ...about, outcome: 'refused', error: refused });
       return { refused, done: () => {} };
     }
-    if (need === 'read') return { done: () => {} };
-    const before = this.#print(command, message);
+    if (needed(command) === 'read') return { done: () => {} };
+    const { audit } = this.#options;
+    audit.meet(peer);
+    const before = this.#prints(command, message);
+    // What takes its time may never end, and whoever asked for it be gone by then.
+    const begun = setImmediate(() => audit.record({ ...about, outcome: 'begun' }));
     return {
       done: (reply) => {
-        const ok = text(reply, 'success') !== 'no';
-        const error = ok ? undefined : text(reply, 'errmsg');
-        const after = this.#print(command, message);
-        const changed = before === after ? {} : { before, after };
-        this.#record(peer, command, message, { ok, ...(error === undefined ? {} : { error }), ...changed });
+        clearImmediate(begun);
+        const after = this.#prints(command, message);
+        this.#changed(peer, command, before, after);
+        const error = text(reply, 'success') === 'no' ? (text(reply, 'errmsg') ?? '') : undefined;
+        if (error !== undefined) this.#vain(peer, { ...about, outcome: 'failed', error });
+        else if (command === RELOAD) audit.record({ ...about, outcome: 'done', ...both(before, after) });
+        // These are told of by what they have changed, which may be nothing.
+        else if (command !== 'load-conn' && command !== 'unload-conn') audit.record({ ...about, outcome: 'done' });
       },
     };
   }
 
-  /** Of what the command is about: one connection, the secrets, or everything. */
-  #print(command: string, message: Section): string | undefined {
+  /** The files are read again because of a signal. */
+  async signalled(signal: string, reload: () => Promise<Reloaded>): Promise<void> {
+    const before = this.#prints(RELOAD, new Map());
+    const { ok, reason } = await reload();
+    const after = this.#prints(RELOAD, new Map());
+    const by = { signal };
+    this.#changed(by, undefined, before, after);
+    const outcome = ok ? ({ outcome: 'done' } as const) : ({ outcome: 'failed', error: reason.text } as const);
+    this.#options.audit.record({ action: actionOf(RELOAD), by, ...outcome, ...both(before, after) });
+  }
+
+  #refusal(peer: Peer, command: string, message: Section): string | undefined {
+    const { groups } = this.#options;
+    const role = roleOf(peer, groups);
+    if (!may(role, command)) return `'${command}' needs the role ${needed(command)}, and yours is ${role}`;
+    // It would be run with the daemon's privileges (SECURITY A24).
+    if (command === 'load-conn' && !isMaster(peer, groups) && namesProgram(message)) {
+      return "'updown' names a program: root and the daemon's own user may load that, others write it in the file";
+    }
+    return undefined;
+  }
+
+  /** Of the connections that the command may change. */
+  #prints(command: string, message: Section): Fingerprints {
     const { gateway } = this.#options;
     switch (command) {
       case 'load-conn':
-        return fingerprint(gateway.configured(), [...message.keys()]);
+        return fingerprints(gateway.configured(), [...message.keys()]);
       case 'unload-conn':
-        return fingerprint(gateway.configured(), [text(message, 'name') ?? '']);
-      case 'load-shared':
-      case 'unload-shared':
-      case 'clear-creds':
-        return fingerprint(gateway.sharedIds());
-      case 'espalier-reload':
-        return fingerprint(gateway.configured());
+        return fingerprints(gateway.configured(), [text(message, 'name') ?? '']);
+      case RELOAD:
+        return fingerprints(gateway.configured());
       default:
-        return undefined;
+        return NONE;
     }
   }
 
-  #record(
-    peer: Peer,
-    command: string,
-    message: Section,
-    outcome: { readonly ok: boolean; readonly error?: string; readonly before?: string | undefined },
-  ): void {
-    const about = command === 'load-conn' ? [...message.keys()].slice(0, MOST_NAMES) : undefined;
-    const named = NAMED.flatMap((key) => {
-      const value = text(message, key);
-      return value === undefined ? [] : [[key, value] as const];
-    });
-    const what = about ? { name: about.join(', ') } : Object.fromEntries(named);
-    this.#options.audit.record({ action: command, peer, what, ...outcome });
+  #changed(by: By, command: string | undefined, before: Fingerprints, after: Fingerprints): void {
+    for (const { action, connection, ...prints } of changesOf(before, after)) {
+      const from = command === undefined ? {} : { command };
+      this.#options.audit.record({ action, ...from, by, what: { connection }, outcome: 'done', ...prints });
+    }
   }
+
+  #vain(peer: Peer, entry: AuditEntry): void {
+    if (!isMaster(peer, this.#options.groups) && !this.#inVain.take(this.#options.now())) {
+      this.#suppressed++;
+      return;
+    }
+    this.#options.audit.record({ ...entry, suppressed: this.#suppressed });
+    this.#suppressed = 0;
+  }
+}
+
+function both(before: Fingerprints, after: Fingerprints): { readonly before: string; readonly after: string } {
+  return { before: overall(before), after: overall(after) };
+}
+
+function namesProgram(message: Section): boolean {
+  return [...message].some(([key, value]) => (value instanceof Map ? namesProgram(value) : key === 'updown'));
 }

@@ -47,8 +47,14 @@ export interface RoleGroups {
   readonly operate?: number | undefined;
 }
 
-export function roleOf(peer: Peer, { uid, read, operate }: RoleGroups): Role {
-  if (peer.uid === 0 || peer.uid === uid) return 'admin';
+/** Root, or the daemon's own user: who could do the same without asking. */
+export function isMaster(peer: Peer, { uid }: RoleGroups): boolean {
+  return peer.uid === 0 || peer.uid === uid;
+}
+
+export function roleOf(peer: Peer, groups: RoleGroups): Role {
+  if (isMaster(peer, groups)) return 'admin';
+  const { read, operate } = groups;
   const within = (gid: number | undefined) => gid !== undefined && (peer.gid === gid || peer.groups?.includes(gid));
   // The more that one may, the better; groups that cannot be told are taken for the ones that may least.
   if (within(operate)) return 'operate';

@@ -2,17 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Audit } from '../../../src/daemon/audit.ts';
 import { dialect } from '../../../src/daemon/control/commands.ts';
 import { Gate } from '../../../src/daemon/control/gate.ts';
 import { isClassified, may, needed, type RoleGroups, roleOf } from '../../../src/daemon/control/roles.ts';
-import { section } from '../../../src/daemon/control/section.ts';
+import { type Entry, section } from '../../../src/daemon/control/section.ts';
+import type { Section } from '../../../src/daemon/control/vici.ts';
 import { connection } from '../../support/connections.ts';
 import { lacking } from '../../support/needs.ts';
-import { FakeGateway, folder, type Stage, stage } from './fake.ts';
+import { until } from '../../support/netns.ts';
+import { FakeGateway, folder, REFUSED, type Stage, stage } from './fake.ts';
 
 const skip = lacking('root', 'swanctl');
 const GROUPS: RoleGroups = { uid: 900, read: 901, operate: 902 };
@@ -75,24 +77,40 @@ test('every command there is has been thought of', () => {
 });
 
 interface Line {
-  readonly [key: string]: unknown;
+  readonly action: string;
+  readonly command?: string;
+  readonly who: { readonly uid?: number; readonly gid?: number; readonly pid?: number; readonly signal?: string };
+  readonly what?: Readonly<Record<string, string>>;
+  readonly outcome: string;
+  readonly error?: string;
+  readonly before?: string;
+  readonly after?: string;
+  readonly suppressed?: number;
 }
 
 interface Audited extends Stage {
-  readonly audit: Audit;
+  readonly clock: { now: number };
+  readonly gate: Gate;
   lines(): readonly Line[];
 }
 
-async function audited(t: TestContext): Promise<Audited> {
+async function audited(t: TestContext, groups = GROUPS): Promise<Audited> {
   const dir = join(folder(t), 'state');
   const audit = new Audit(dir);
-  const made = await stage(t, (gateway) => new Gate({ groups: GROUPS, audit, gateway }));
-  const lines = () => {
-    const file = join(dir, 'audit.jsonl');
-    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
-  };
-  return { ...made, audit, lines };
+  const clock = { now: 0 };
+  let gate: Gate | undefined;
+  const made = await stage(t, (gateway) => {
+    gate = new Gate({ groups, audit, gateway, now: () => clock.now });
+    return gate;
+  });
+  assert.ok(gate);
+  return { ...made, clock, gate, lines: () => linesOf(dir) };
+}
+
+function linesOf(dir: string): readonly Line[] {
+  const file = join(dir, 'audit.jsonl');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
 }
 
 /** The stock client as somebody else, with this group. */
@@ -116,7 +134,8 @@ test('[A24] a reader sees everything and changes nothing, as the kernel says who
   assert.deepEqual(made.gateway.asked, []);
   const [line, ...more] = made.lines();
   assert.deepEqual(more, []);
-  assert.deepEqual([line?.action, line?.uid, line?.gid, line?.ok, line?.ike], ['terminate', NOBODY, 901, false, 'gw']);
+  assert.deepEqual([line?.action, line?.command, line?.outcome], ['terminateConnection', 'terminate', 'refused']);
+  assert.deepEqual([line?.who.uid, line?.who.gid, line?.what], [NOBODY, 901, { connection: 'gw' }]);
 });
 
 test('[A24] an operator operates; a member of neither group who may open the socket is let do all', {
@@ -126,58 +145,130 @@ test('[A24] an operator operates; a member of neither group who may open the soc
   assert.equal((await asUser(made, 902, '--terminate', '--ike', 'gw')).code, 0);
   assert.equal((await asUser(made, 903, '--rekey', '--ike', 'gw')).code, 0);
   assert.deepEqual(
-    made.lines().map((line) => [line.action, line.ok, line.gid]),
+    made.lines().map((line) => [line.action, line.outcome, line.who.gid]),
     [
-      ['terminate', true, 902],
-      ['rekey', true, 903],
+      ['terminateConnection', 'done', 902],
+      ['rekeyConnection', 'done', 903],
     ],
   );
 });
 
-test('[F] what is recorded has fingerprints of before and after, and no value of the message', async (t) => {
+const SETTINGS = ['remote_addrs', 'local_addrs'] as const;
+
+function conn(name: string, address: string, more: readonly Entry[] = []): Section {
+  const settings = SETTINGS.map((key) => [key, [address]] as const);
+  const children = section(['net', section(['remote_ts', ['10.2.0.0/24']], ...more)]);
+  const auth = section(['auth', 'psk']);
+  return section([name, section(...settings, ['local', auth], ['remote', auth], ['children', children])]);
+}
+
+test('[A24] a program can be named by root and the daemon itself, and by nobody else', async (t) => {
+  const program = [['updown', '/bin/true']] as const;
+  const strangers = await audited(t, { ...GROUPS, uid: 900 });
+  const by = (uid: number) => ({ pid: process.pid, uid, gid: 1000, groups: [] });
+  const enter = (uid: number, message: Section) => strangers.gate.enter(by(uid), 'load-conn', message);
+  const refused = enter(1000, conn('gw', '192.0.2.2', program));
+  assert.match(refused.refused ?? '', /'updown' names a program/);
+  assert.equal(enter(1000, conn('gw', '192.0.2.2')).refused, undefined);
+  for (const uid of [0, 900]) assert.equal(enter(uid, conn('gw', '192.0.2.2', program)).refused, undefined);
+  assert.deepEqual(
+    strangers.lines().map(({ action, outcome, what }) => [action, outcome, what]),
+    [['updateConnection', 'refused', { connection: 'gw' }]],
+  );
+});
+
+const PRINT = /^sha256:[0-9a-f]{64}$/;
+
+test('[F] what clients do to connections and secrets is recorded by its names, with fingerprints and no value', async (t) => {
   const made = await audited(t);
   const client = await made.client();
-  await client.request('list-sas', new Map());
+  await client.request('list-sas');
   assert.deepEqual(made.lines(), [], 'reading is not recorded');
-  const secret = 'a very secret word';
-  const { gateway } = made;
+  const word = 'a very secret word';
+  await client.request('load-conn', conn('gw', '192.0.2.2'));
+  await client.request('load-conn', conn('gw', '192.0.2.2'));
+  await client.request('load-conn', conn('gw', '192.0.2.3'));
+  await client.request('load-shared', section(['id', 'psk-gw'], ['type', 'ike'], ['data', word], ['owners', ['gw']]));
+  await client.request('unload-conn', section(['name', 'gw']));
+  await client.request('unload-conn', section(['name', 'gw']));
+  const lines = made.lines();
+  assert.deepEqual(
+    lines.map(({ action, outcome, what }) => [action, outcome, what]),
+    [
+      ['createConnection', 'done', { connection: 'gw' }],
+      ['updateConnection', 'done', { connection: 'gw' }],
+      ['loadSecret', 'done', { id: 'psk-gw' }],
+      ['deleteConnection', 'done', { connection: 'gw' }],
+      ['deleteConnection', 'failed', { connection: 'gw' }],
+    ],
+  );
+  const [created, updated, , deleted] = lines;
+  assert.match(String(created?.after), PRINT);
+  assert.equal(created?.before, undefined);
+  assert.equal(updated?.before, created?.after);
+  assert.notEqual(updated?.after, updated?.before);
+  assert.deepEqual([deleted?.before, deleted?.after], [updated?.after, undefined]);
+  assert.deepEqual(
+    new Set(lines.map(({ who }) => JSON.stringify([who.uid, who.gid, who.pid]))),
+    new Set([JSON.stringify([process.getuid?.(), process.getgid?.(), process.pid])]),
+  );
+  assert.ok(!JSON.stringify(lines).includes(word));
+});
+
+test('reading the files anew is recorded with each connection that it changed, also where a signal asked for it', async (t) => {
+  const made = await audited(t);
+  const { gateway, gate } = made;
+  const delays = [10, 20, 20];
   gateway.reload = async () => {
-    gateway.configuration.load(connection());
+    gateway.configuration.read([connection({ dpdDelay: delays.shift() ?? 0 })], []);
     return gateway.reloading;
   };
-  await client.request('espalier-reload', section(['data', secret]));
-  await client.request('espalier-reload', section(['data', secret]));
-  const [first, second, ...more] = made.lines();
-  assert.deepEqual(more, []);
-  assert.ok(!JSON.stringify([first, second]).includes(secret));
-  const print = /^[0-9a-f]{16}$/;
-  assert.ok(print.test(String(first?.before)) && print.test(String(first?.after)) && first?.before !== first?.after);
+  await (await made.client()).request('espalier-reload');
+  await gate.signalled('SIGHUP', () => gateway.reload());
+  await gate.signalled('SIGHUP', () => gateway.reload());
+  const lines = made.lines();
   assert.deepEqual(
-    [second?.action, second?.ok, second?.before],
-    ['espalier-reload', true, undefined],
-    'nothing changed',
+    lines.map(({ action, who, what }) => [action, who.signal, what?.connection]),
+    [
+      ['createConnection', undefined, 'gw'],
+      ['reloadConfiguration', undefined, undefined],
+      ['updateConnection', 'SIGHUP', 'gw'],
+      ['reloadConfiguration', 'SIGHUP', undefined],
+      ['reloadConfiguration', 'SIGHUP', undefined],
+    ],
   );
-  assert.equal(statSync(join(dirname(made.path), 'vici.sock')).mode & 0o777, 0o660);
+  const reloads = lines.filter(({ action }) => action === 'reloadConfiguration');
+  assert.deepEqual(
+    reloads.map(({ before, after }) => before === after),
+    [false, false, true],
+  );
 });
 
-test('a state directory that cannot be written costs the lines; one failure in a row is told, all are counted', (t) => {
-  const dir = join(folder(t), 'state');
-  writeFileSync(dir, 'not a directory');
-  const told: Error[] = [];
-  const audit = new Audit(dir, (error) => told.push(error));
-  for (let n = 0; n < 3; n++) audit.record({ action: 'reload', ok: true });
-  assert.deepEqual([audit.failures, told.length], [3, 1]);
+test('what takes its time is recorded when it begins, and when it ends though its client has gone', async (t) => {
+  const made = await audited(t);
+  let end = (): void => {};
+  made.gateway.initiating = () =>
+    new Promise((resolve) => {
+      end = () => resolve({ ok: false, reason: REFUSED });
+    });
+  const client = await made.client();
+  const asked = client.request('initiate', section(['ike', 'gw'], ['child', 'net'])).catch(() => {});
+  const outcomes = () => made.lines().map(({ outcome }) => outcome);
+  await until('the line of the beginning', () => outcomes().length === 1);
+  client.close();
+  await asked;
+  end();
+  await until('the line of the end', () => outcomes().length === 2);
+  assert.deepEqual(outcomes(), ['begun', 'failed']);
+  assert.equal(made.lines()[1]?.error, REFUSED.text);
 });
 
-test('the file is for its owner alone, and gives way when it is large', (t) => {
-  const dir = join(folder(t), 'state');
-  mkdirSync(dir);
-  writeFileSync(join(dir, 'audit.jsonl'), ' '.repeat(16 * 1024 * 1024), { mode: 0o600 });
-  const audit = new Audit(dir);
-  audit.record({ action: 'start', ok: true });
-  assert.ok(existsSync(join(dir, 'audit.jsonl.1')));
-  audit.record({ action: 'stop', ok: true, what: { signal: 'x'.repeat(10_000) } });
-  const text = readFileSync(join(dir, 'audit.jsonl'), 'utf8');
-  assert.ok(text.length < 1000);
-  assert.equal(statSync(join(dir, 'audit.jsonl')).mode & 0o777, 0o600);
+test('a flood of what is refused is a hundred lines and then a number', async (t) => {
+  const { gate, lines, clock } = await audited(t);
+  const reader = { pid: 0, uid: 1000, gid: 901, groups: [] };
+  for (let n = 0; n < 1000; n++) assert.ok(gate.enter(reader, 'terminate', new Map()).refused);
+  assert.equal(lines().length, 100);
+  clock.now += 1000;
+  gate.enter(reader, 'terminate', new Map());
+  assert.equal(lines().at(-1)?.suppressed, 900);
 });
