@@ -5,7 +5,7 @@ import type { Options } from 'yargs';
 import { canonicalIp, isV6 } from '../bytes/ip.ts';
 import { PLATFORMS } from '../config/lint/platform/table.ts';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
-import type { MetricsAddress } from '../daemon/metricsserver.ts';
+import type { MetricsAddress } from '../daemon/metrics/server.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
 import { MOST_WORKERS } from '../daemon/thread.ts';
 import { VERSION } from './about.ts';

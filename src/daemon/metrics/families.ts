@@ -1,9 +1,9 @@
 // What the gateway measures about itself, as Prometheus reads it (text format 0.0.4). The names that the cloud platforms
 // have are kept recognisable behind our prefix: gateway_send_…, gateway_connection_num, connection_status.
 
+import type { ConnectionStatus, CountedAll, SessionStatus } from '../status.ts';
+import type { Totals } from '../totals.ts';
 import { Exposition } from './exposition.ts';
-import type { ConnectionStatus, CountedAll, SessionStatus } from './status.ts';
-import type { Totals } from './totals.ts';
 
 export interface Measured {
   readonly version: string;

@@ -1,10 +1,10 @@
 // Gathers what the metrics show, when somebody asks.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Audit } from './audit.ts';
-import type { Desk } from './desk.ts';
-import type { Gateway } from './gateway.ts';
-import { exposition } from './metrics.ts';
+import type { Audit } from '../audit.ts';
+import type { Desk } from '../desk.ts';
+import type { Gateway } from '../gateway.ts';
+import { exposition } from './families.ts';
 import { Tallies } from './tallies.ts';
 
 const RESOLUTION = 20;

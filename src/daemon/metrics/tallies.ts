@@ -1,7 +1,7 @@
 // What has happened to connections since the start, counted by what it was: for the metrics.
 
-import type { Event } from '../ike/effects.ts';
-import { isOurWill } from '../ike/reason.ts';
+import type { Event } from '../../ike/effects.ts';
+import { isOurWill } from '../../ike/reason.ts';
 
 export interface Failures {
   readonly connection: string;

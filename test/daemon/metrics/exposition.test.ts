@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Exposition } from '../../src/daemon/exposition.ts';
-import { parseMetrics, sampleOf } from '../support/prometheus.ts';
+import { Exposition } from '../../../src/daemon/metrics/exposition.ts';
+import { parseMetrics, sampleOf } from '../../support/prometheus.ts';
 
 test('labels come back whatever is in them', () => {
   const out = new Exposition('x_');
