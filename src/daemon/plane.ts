@@ -2,7 +2,6 @@
 // pipelines, wherever these run. The only place that knows which child sits in which slot.
 
 import { formatIp, type Ip, isV6, type SocketAddress } from '../bytes/ip.ts';
-import { cipherShape, integrity } from '../crypto/registry.ts';
 import type { Change, Install, SaEvent, Way } from '../esp/change.ts';
 import { type Drop, Drops } from '../esp/drop.ts';
 import { SA, SLOTS } from '../esp/layout.ts';
@@ -13,6 +12,7 @@ import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
 import { Path } from '../net/native.ts';
+import { flagsOf, limitsOf, shapeOf } from './shape.ts';
 import { Bygone, sum, type Totals } from './totals.ts';
 
 export interface SaStats {
@@ -89,12 +89,6 @@ interface KnownPath {
 const LAST_SEQ = 0xffff_ffff;
 /** Numbers are exact up to here; nobody gets so far. */
 const LAST_ESN = Number.MAX_SAFE_INTEGER;
-/** SECURITY: AES-GCM and its like seal no more than this many packets under one key. */
-const COUNTER_PACKETS = 2 ** 32;
-// A cipher with blocks of 64 bits leaks by the birthday bound (Sweet32): it is rekeyed at 1 GiB and stopped at 4 GiB.
-const SMALL_BLOCK = 8;
-const SMALL_BLOCK_SOFT = 2 ** 30;
-const SMALL_BLOCK_HARD = 2 ** 32;
 /** RFC 1191 §6.3: how long a router is believed. */
 const BELIEVED: Millis = 600_000;
 const FIRST_SPI = 256;
@@ -425,51 +419,6 @@ function wipe({ inbound, outbound }: ChildSa): void {
     keys.encrKey.fill(0);
     keys.integKey.fill(0);
   }
-}
-
-function flagsOf(sa: ChildSa, udp: boolean): number {
-  const dscp = sa.copyDscp;
-  return (
-    (sa.mode === 'transport' ? SA.TRANSPORT : 0) |
-    (sa.protocol === 'ah' ? SA.AH : 0) |
-    (sa.esn ? SA.ESN : 0) |
-    (udp ? SA.UDP : 0) |
-    (sa.copyDf ? SA.COPY_DF : 0) |
-    (sa.copyEcn ? SA.COPY_ECN : 0) |
-    (dscp === 'out' || dscp === 'yes' ? SA.COPY_DSCP_OUT : 0) |
-    (dscp === 'in' || dscp === 'yes' ? SA.COPY_DSCP_IN : 0) |
-    (sa.natted ? SA.NATTED : 0)
-  );
-}
-
-function shapeOf(sa: ChildSa, udp: boolean, version: 4 | 6) {
-  const { keys } = sa.outbound;
-  const cipher = sa.protocol === 'ah' ? undefined : cipherShape(keys.encr, keys.keyBits);
-  const icvSize = cipher?.aead ? cipher.icvSize : (integrity(keys.integ)?.icvSize ?? 0);
-  return {
-    protocol: sa.protocol,
-    mode: sa.mode,
-    udp,
-    version,
-    ivSize: cipher?.ivSize ?? 0,
-    icvSize,
-    align: Math.max(4, cipher?.blockSize ?? 4),
-  };
-}
-
-function limitsOf(sa: ChildSa): ChildSa['limits'] {
-  const { encr, keyBits } = sa.outbound.keys;
-  const shape = sa.protocol === 'ah' ? undefined : cipherShape(encr, keyBits);
-  const { limits } = sa;
-  if (shape?.blockSize === SMALL_BLOCK) {
-    const hardBytes = Math.min(limits.hardBytes || SMALL_BLOCK_HARD, SMALL_BLOCK_HARD);
-    return { ...limits, hardBytes, softBytes: Math.min(limits.softBytes || SMALL_BLOCK_SOFT, hardBytes) };
-  }
-  if (shape?.aead && sa.esn) {
-    const hardPackets = Math.min(limits.hardPackets || COUNTER_PACKETS, COUNTER_PACKETS);
-    return { ...limits, hardPackets, softPackets: Math.min(limits.softPackets || hardPackets * 0.75, hardPackets) };
-  }
-  return limits;
 }
 
 function endsOf({ path: bytes, flags }: Way): {
