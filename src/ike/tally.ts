@@ -42,6 +42,7 @@ const EXCHANGES = new Map<number, 'ike-init' | 'ike-auth' | 'create-child' | 'in
 export class Tally {
   #all = nothing();
   readonly #byConnection = new Map<string, Record<Tallied, number>>();
+  readonly #repeats = new Map<string, number>();
 
   /** `conn` is empty where nobody knows yet whose it is. */
   count(what: Tallied, conn = ''): void {
@@ -58,6 +59,16 @@ export class Tally {
   message(exchange: number, direction: 'in' | 'out', response: boolean, conn?: string): void {
     const kind = EXCHANGES.get(exchange);
     if (kind) this.count(`${kind}-${direction}-${response ? 'resp' : 'req'}`, conn);
+  }
+
+  /** A request of ours is sent once more. */
+  repeat(conn: string): void {
+    this.#repeats.set(conn, (this.#repeats.get(conn) ?? 0) + 1);
+  }
+
+  /** By connection, since the start: strongSwan has no name for them, and nobody resets them. */
+  repeats(): ReadonlyMap<string, number> {
+    return this.#repeats;
   }
 
   all(): Counts {
@@ -82,7 +93,9 @@ export class Tally {
 
   /** Other connections are forgotten. */
   keep(names: ReadonlyMap<string, unknown>): void {
-    for (const name of this.#byConnection.keys()) if (!names.has(name)) this.#byConnection.delete(name);
+    for (const counts of [this.#byConnection, this.#repeats]) {
+      for (const name of counts.keys()) if (!names.has(name)) counts.delete(name);
+    }
   }
 }
 

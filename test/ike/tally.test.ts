@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TALLIED, Tally } from '../../src/ike/tally.ts';
-import { child, selectors, sides } from '../support/connections.ts';
+import { child, offers, selectors, sides } from '../support/connections.ts';
 import { Pair, type Side } from '../support/pair.ts';
 
 /** What is not zero. */
@@ -74,6 +74,30 @@ test('what is lost and sent again, doubled or cut into fragments counts once', (
   hard.run(30_000);
   for (const side of ['left', 'right'] as const) assert.deepEqual(counted(hard[side]), counted(plain[side]), side);
 });
+
+for (const version of [1, 2] as const) {
+  test(`each request of IKEv${version} that is sent again is counted for its connection, the questions after a peer too`, () => {
+    const times = { dpdDelay: 5000, dpdTimeout: 0, offers: offers('aes128-sha256-prfsha256-ecp256', 'ike') };
+    const [left, right] = sides({ version, ...times });
+    const pair = new Pair(left, right);
+    const repeats = () => [...pair.left.endpoint.tally.repeats().values()];
+    pair.wire.tamper = () => undefined;
+    pair.left.initiate();
+    // At 1 s and at 3 s.
+    pair.run(3500);
+    assert.deepEqual(repeats(), [2]);
+    pair.wire.tamper = (bytes) => bytes;
+    pair.run(10_000);
+    assert.equal(pair.left.endpoint.sessions()[0]?.state.phase, 'established');
+    assert.deepEqual(repeats(), [3]);
+    pair.wire.tamper = () => undefined;
+    pair.run(60_000);
+    assert.equal(pair.left.endpoint.sessions().length, 0);
+    assert.deepEqual(repeats(), [3 + (left.connections[0]?.retransmit.transmissions ?? 0) - 1]);
+    pair.left.endpoint.configure([], []);
+    assert.deepEqual(repeats(), []);
+  });
+}
 
 test('what is no message, and what belongs to nobody, is counted as such', () => {
   const pair = Pair.up(...sides());

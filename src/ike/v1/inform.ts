@@ -98,6 +98,7 @@ export function probe(session: Session, now: Millis): void {
   if (transmissions === 0) state.dpdOut = state.dpdOut === 0 ? firstNumber(session) : (state.dpdOut + 1) >>> 0;
   const wait = retransmitWait(conn.retransmit, transmissions + 1, world.random);
   state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
+  if (transmissions > 0) world.tally.repeat(state.conn);
   if (transmissions === 1) session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since });
   if (state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
   inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), uint32(state.dpdOut))]);

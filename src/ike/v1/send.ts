@@ -80,6 +80,7 @@ export function again(session: Session, now: Millis, sent: Sent): boolean {
   if (sent.nextAt === undefined || sent.nextAt > now) return false;
   if (sent.transmissions >= conn.retransmit.transmissions) return true;
   sent.transmissions++;
+  world.tally.repeat(state.conn);
   sent.nextAt = now + retransmitWait(conn.retransmit, sent.transmissions, world.random);
   state.lastOut = now;
   if (sent.transmissions === 2) {

@@ -113,6 +113,7 @@ export function retransmitted(session: Session, now: Millis): 'given-up' | undef
     session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since: out.since });
   }
   out.transmissions++;
+  world.tally.repeat(state.conn);
   out.nextAt = now + retransmitWait(conn.retransmit, out.transmissions, world.random);
   transmit(session, out.datagrams, state.local, state.remote);
   return undefined;
