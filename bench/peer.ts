@@ -108,6 +108,9 @@ class NoPipelines implements Pipelines {
 
   place(): void {}
   clear(): void {}
+  sealed() {
+    return undefined;
+  }
   stray(): void {}
   async close(): Promise<void> {}
 

@@ -12,8 +12,9 @@ import { type SharedState, STAT, STAT_WORDS } from '../esp/slots.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, SessionId } from '../ike/effects.ts';
 import { Path } from '../net/native.ts';
+import { Bygone } from './bygone.ts';
+import type { Account, Ledger } from './ledger.ts';
 import { flagsOf, limitsOf, shapeOf } from './shape.ts';
-import { Bygone, sum, type Totals } from './totals.ts';
 
 export interface SaStats {
   readonly bytesIn: number;
@@ -56,6 +57,8 @@ export interface Pipelines {
   place(slot: number, sa: ChildSa, way: Way): void;
   /** Nobody uses the slot any more. */
   clear(slot: number): void;
+  /** Bytes of ESP or AH that the slot's SA has opened and sealed; undefined where there is none. */
+  sealed(slot: number): readonly [number, number] | undefined;
   /** To all workers, or to one. */
   post(change: Change, only?: number): void;
   /** What all workers have counted since the start. */
@@ -97,6 +100,8 @@ const MAIN = -1;
 
 export class Plane {
   onEvent: (event: PlaneEvent) => void = () => {};
+  /** Where SAs go that are gone, if somebody wants to know. */
+  ledger: Ledger | undefined;
   readonly #pipelines: Pipelines;
   readonly #drops: Drops;
   readonly #now: () => Millis;
@@ -110,7 +115,6 @@ export class Plane {
   readonly #paths = new Map<Ip, KnownPath>();
   readonly #errors = new PathErrors((event) => this.#event(event, MAIN));
   readonly #free: number[] = [];
-  /** Of SAs that are gone. */
   #next = 0;
 
   constructor(pipelines: Pipelines, now: () => Millis, mtuTo: (remote: Ip) => number) {
@@ -247,9 +251,16 @@ export class Plane {
     };
   }
 
-  /** Over all SAs since the start. */
-  totals(): Totals {
-    return [...this.#entries.values()].reduce((all, entry) => sum(all, this.#statsOf(entry)), this.#gone.total);
+  /** Of all SAs, those that a worker may still use included. */
+  accounts(): Account[] {
+    return [...this.#slots.values()].map((entry) => this.#account(entry));
+  }
+
+  #account(entry: Entry): Account {
+    const { bytesIn, packetsIn, bytesOut, packetsOut, drops } = this.#statsOf(entry);
+    const [sealedIn, sealedOut] = this.#pipelines.sealed(entry.install.slot) ?? [0, 0];
+    const { conn, child } = entry.sa;
+    return { conn, child, traffic: { bytesIn, packetsIn, bytesOut, packetsOut, sealedIn, sealedOut }, drops };
   }
 
   async close(): Promise<void> {
@@ -292,6 +303,7 @@ export class Plane {
   #left(slot: number, worker: number): void {
     const entry = this.#slots.get(slot);
     if (!entry?.leaving?.delete(worker) || entry.leaving.size > 0) return;
+    this.ledger?.close(this.#account(entry));
     this.#slots.delete(slot);
     this.#pipelines.clear(slot);
     this.#free.push(slot);

@@ -28,7 +28,7 @@ import { LogOutput } from './logoutput.ts';
 import { LogTap } from './logtap.ts';
 import { readable } from './logtext.ts';
 import { MARK } from './mark.ts';
-import { measuring } from './metrics/measure.ts';
+import { type Counters, Meter } from './metrics/measure.ts';
 import { type MetricsAddress, MetricsServer } from './metrics/server.ts';
 import { selfTest } from './selftest.ts';
 import { Service, summary } from './service.ts';
@@ -101,7 +101,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     opened.close();
     return 1;
   }
-  const metrics = await publish(options, () => measuring(gateway, desk, audit, options.version), log);
+  const meter = options.metrics && new Meter(gateway, desk, counters(options, opened, audit, output));
+  const metrics = meter && (await publish(options, meter, log));
   log.info(
     {
       event: 'started',
@@ -126,6 +127,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   audit.record({ action: 'stopGateway', outcome: 'done', by: { signal } });
   service.stopping();
   metrics?.close();
+  meter?.close();
   await control.close();
   await gateway.close(STOP_GRACE);
   await gateway.forwarder.plane.close();
@@ -205,8 +207,19 @@ function auditing({ stateDir }: DaemonOptions, log: Logger): Audit {
   });
 }
 
+function counters({ version }: DaemonOptions, { pipelines }: Opened, audit: Audit, output: LogOutput): Counters {
+  return {
+    version,
+    workers: pipelines.workers,
+    workerRestarts: () => pipelines.restarts,
+    auditFailures: () => audit.failures,
+    logFailures: () => output.failures,
+  };
+}
+
 interface Opened {
   readonly io: Io;
+  readonly pipelines: Workers;
   /** What the network says of packets in UDP. */
   readonly group: UdpGroup;
   /** Whether the threads of the data plane go round. */
@@ -250,7 +263,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     kept(new MainMailbox((bytes, from, to) => nat.main.onReceive(bytes, from, { ip: to, port: nat.main.port })));
     const host = openHost({ mark: MARK });
     const io = { ike, nat: nat.main, raw: raw !== undefined, tun, routes, host, pipelines };
-    return { io, group: nat, alive: () => pipelines.alive, close };
+    return { io, pipelines, group: nat, alive: () => pipelines.alive, close };
   } catch (error) {
     close();
     if (!(error instanceof SystemError)) throw error;
@@ -316,11 +329,11 @@ async function listen(options: DaemonOptions, gateway: Desk, gate: Gate, log: Lo
 }
 
 /** Metrics that nobody can read are no reason not to carry packets. */
-async function publish({ metrics }: DaemonOptions, measure: () => () => string, log: Logger) {
+async function publish({ metrics }: DaemonOptions, meter: Meter, log: Logger) {
   if (!metrics) return undefined;
   const bug = (err: unknown) => log.error({ event: 'bug', bug: true, err }, 'gathering the metrics met a bug');
   try {
-    return await MetricsServer.listen(metrics, measure(), bug);
+    return await MetricsServer.listen(metrics, () => meter.text(), bug);
   } catch (err) {
     const text = err instanceof Error ? err.message : String(err);
     log.error({ event: 'no-metrics', err }, `there are no metrics: ${text}`);

@@ -57,6 +57,8 @@ export class Workers implements Pipelines {
   readonly #threads: Thread[];
   readonly #epoch: number;
   readonly #watchdog: NodeJS.Timeout;
+  /** How often another thread had to take the place of one. */
+  restarts = 0;
   #closing = false;
 
   constructor(plan: WorkerPlan) {
@@ -120,6 +122,10 @@ export class Workers implements Pipelines {
 
   clear(slot: number): void {
     addon().saDrop(slot);
+  }
+
+  sealed(slot: number): readonly [number, number] | undefined {
+    return addon().saCarried(slot);
   }
 
   post(change: Change, only?: number): void {
@@ -211,6 +217,7 @@ export class Workers implements Pipelines {
   #died(index: number, fault: Error | undefined): void {
     const thread = this.#threads[index];
     if (!thread) return;
+    this.restarts++;
     this.#plan.onDeath(index, fault);
     const now = performance.now();
     thread.deaths = [...thread.deaths.filter((at) => now - at < MINUTE), now];

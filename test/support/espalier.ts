@@ -27,6 +27,8 @@ export interface EspalierOptions {
   readonly program?: readonly string[];
   /** Whom the daemon's folder belongs to, and the configuration in it. */
   readonly owner?: number;
+  /** Shell commands that come first, with mounts of their own; `$STATE` is the state directory. */
+  readonly first?: string;
 }
 
 export class Espalier implements Gateway {
@@ -56,19 +58,20 @@ export class Espalier implements Gateway {
   async start(conf = this.#conf): Promise<void> {
     this.rewrite(conf);
     const { config } = this;
-    const { secrets, tun = 'esp0', args = [], env, owner, program = [process.execPath, MAIN] } = this.#options;
+    const { secrets, tun = 'esp0', args = [], env, owner, first, program = [process.execPath, MAIN] } = this.#options;
     if (owner !== undefined) for (const path of [this.folder, config]) chownSync(path, owner, owner);
     const command = ['daemon', '--config', config, '--control', this.control, '--tun', tun];
-    command.push('--state-dir', join(this.folder, 'state'), ...args);
+    command.push('--state-dir', this.state, ...args);
     if (secrets !== undefined) {
       const file = join(this.folder, 'ipsec.secrets');
       writeFileSync(file, secrets, { mode: 0o600 });
       command.push('--secrets', file);
     }
-    const [file = process.execPath, ...before] = program;
-    const daemon = this.space.spawn(file, [...before, ...command], {
+    const shell = first === undefined ? [] : ['unshare', '-m', 'sh', '-ec', `${first}\nexec "$@"`, 'sh'];
+    const [file = process.execPath, ...rest] = [...shell, ...program, ...command];
+    const daemon = this.space.spawn(file, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...env, STATE: this.state },
     });
     this.#daemon = daemon;
     daemon.stderr?.on('data', (chunk) => {
@@ -89,6 +92,10 @@ export class Espalier implements Gateway {
 
   get config(): string {
     return join(this.folder, 'espalier.conf');
+  }
+
+  get state(): string {
+    return join(this.folder, 'state');
   }
 
   get control(): string {

@@ -146,6 +146,11 @@ export class TwinPipelines implements Pipelines {
     this.children.delete(slot);
   }
 
+  /** The twin does not count them. */
+  sealed() {
+    return undefined;
+  }
+
   post(change: Change, only?: number): void {
     for (const [index, { changes }] of this.#threads.entries()) {
       if (only === undefined || only === index) changes.push(structuredClone(change));

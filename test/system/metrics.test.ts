@@ -7,11 +7,14 @@ import { test } from 'node:test';
 import { Espalier } from '../support/espalier.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { parseMetrics, sampleOf } from '../support/prometheus.ts';
+import { type Sample, sampleOf } from '../support/prometheus.ts';
 import { A, B, sites } from '../support/sites.ts';
+import { metricsOf, visit } from '../support/visit.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier');
 const PORT = '9100';
+/** SPI, sequence number and IV, 84 bytes with a trailer to a multiple of 4, and the ICV of AES-GCM. */
+const PING_IN_ESP = 8 + 8 + 88 + 16;
 const SECRET = 'a secret that nobody may read here';
 
 function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B], more = ''): string {
@@ -53,20 +56,7 @@ test('metrics tell of connections, traffic, renewals, failures and drops, and of
     await Espalier.start(topology, gwb, {
       conf: conf([B, A]).replace('local { auth', 'proposals = aes256-sha384-ecp384\n    local { auth'),
     });
-    const get = (path: string, method = 'GET') =>
-      gwa.must('python3', [
-        '-c',
-        `import http.client, sys
-c = http.client.HTTPConnection('127.0.0.1', ${PORT}, timeout=10)
-c.request('${method}', '${path}')
-r = c.getresponse()
-sys.stdout.write(str(r.status) + ' ' + (r.getheader('content-type') or '') + '\\n' + r.read().decode())`,
-      ]);
-    const read = async () => {
-      const [head = '', ...body] = (await get('/metrics')).split('\n');
-      assert.equal(head, '200 text/plain; version=0.0.4; charset=utf-8');
-      return parseMetrics(body.join('\n'));
-    };
+    const read = () => metricsOf(gwa, PORT);
     const before = await read();
     assert.equal(sampleOf(before, 'espalier_gateway_connection_num', { state: 'configured' }), 2);
     assert.equal(sampleOf(before, 'espalier_gateway_connection_num', { state: 'connected' }), 0);
@@ -77,24 +67,39 @@ sys.stdout.write(str(r.status) + ' ' + (r.getheader('content-type') or '') + '\\
     await a.cli('rekey', 'gw/net');
     await until('a renewal', async () => sampleOf(await read(), 'espalier_rekeys_total', { kind: 'child' }) === 1);
     assert.equal((await a.cli('up', 'odd')).code, 1);
-    const after = await read();
+    const failures = (samples: readonly Sample[]) =>
+      sampleOf(samples, 'espalier_handshake_failures_total', { connection: 'odd', reason: 'no-proposal' });
+    // What is read is as it was a second ago at the most.
+    const after = await until('the failure', async () => {
+      const samples = await read();
+      return failures(samples) === 1 ? samples : undefined;
+    });
     assert.equal(sampleOf(after, 'espalier_connection_status', { connection: 'gw' }), 1);
     assert.equal(sampleOf(after, 'espalier_connection_state', { connection: 'gw', state: 'connected' }), 1);
     assert.equal(sampleOf(after, 'espalier_gateway_send_pkt_total'), 5, 'also of the SA that was renewed');
     assert.equal(sampleOf(after, 'espalier_gateway_recv_bytes_total', { kind: 'plain' }), 5 * 84);
-    assert.equal(sampleOf(after, 'espalier_handshake_failures_total', { connection: 'odd', reason: 'no-proposal' }), 1);
+    assert.equal(sampleOf(after, 'espalier_gateway_recv_bytes_total', { kind: 'encrypted' }), 5 * PING_IN_ESP);
+    const net = { connection: 'gw', child: 'net' };
+    assert.equal(sampleOf(after, 'espalier_connection_send_bytes_total', { ...net, kind: 'plain' }), 5 * 84);
+    assert.equal(
+      sampleOf(after, 'espalier_connection_send_bytes_total', { ...net, kind: 'encrypted' }),
+      5 * PING_IN_ESP,
+    );
+    assert.equal(sampleOf(after, 'espalier_connection_recv_pkt_total', net), 5);
+    assert.ok((sampleOf(after, 'espalier_connection_established_seconds', { connection: 'gw' }) ?? -1) >= 0);
+    assert.equal(sampleOf(after, 'espalier_worker_restarts_total'), 0);
+    assert.equal(sampleOf(after, 'espalier_gateway_half_open'), 0);
     assert.equal(sampleOf(after, 'espalier_drops_total', { reason: 'replay' }) ?? 0, 0);
     assert.ok((sampleOf(after, 'espalier_resident_memory_bytes') ?? 0) > 1e6);
 
     a.rewrite(conf([A, B]));
     await a.json('reload');
-    const left = await read();
-    assert.equal(sampleOf(left, 'espalier_handshake_failures_total', { connection: 'odd' }), undefined);
-    assert.equal((await get('/healthz')).split('\n')[1], 'ok');
-    assert.match(await get('/elsewhere'), /^404/);
-    assert.match(await get('/metrics', 'POST'), /^405/);
+    await until('what is configured no more is gone', async () => failures(await read()) === undefined);
+    assert.equal((await visit(gwa, PORT, '/healthz')).body, 'ok\n');
+    assert.equal((await visit(gwa, PORT, '/elsewhere')).status, 404);
+    assert.equal((await visit(gwa, PORT, '/metrics', 'POST')).status, 405);
 
-    const audit = readFileSync(join(a.folder, 'state', 'audit.jsonl'), 'utf8');
+    const audit = readFileSync(join(a.state, 'audit.jsonl'), 'utf8');
     const deeds = audit
       .trim()
       .split('\n')
@@ -112,7 +117,7 @@ sys.stdout.write(str(r.status) + ' ' + (r.getheader('content-type') or '') + '\\
         ['reloadConfiguration', 'done'],
       ],
     );
-    assert.ok(!audit.includes(SECRET) && !(await get('/metrics')).includes(SECRET));
+    assert.ok(!audit.includes(SECRET) && !(await visit(gwa, PORT, '/metrics')).body.includes(SECRET));
   } finally {
     await topology.dispose();
   }

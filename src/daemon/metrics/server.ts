@@ -2,14 +2,21 @@
 // and nothing that is sent is believed.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { utf8 } from '../../bytes/bytes.ts';
+import type { Millis } from '../../ike/connection.ts';
 
 export interface MetricsAddress {
   readonly host: string;
   readonly port: number;
 }
 
-const MOST_CLIENTS = 64;
-const PATIENCE = 5_000;
+export interface Limits {
+  readonly clients: number;
+  /** For a request to come, and for the next one on the same connection. */
+  readonly patience: Millis;
+}
+
+const LIMITS: Limits = { clients: 64, patience: 5_000 };
 const LONGEST_HEADER = 8 * 1024;
 
 export class MetricsServer {
@@ -20,12 +27,21 @@ export class MetricsServer {
   }
 
   /** `write` makes the text; when it throws, `onBug` is told and the client gets 500. Rejects when it cannot listen. */
-  static listen(address: MetricsAddress, write: () => string, onBug: (error: unknown) => void): Promise<MetricsServer> {
-    const limits = { maxHeaderSize: LONGEST_HEADER, headersTimeout: PATIENCE, requestTimeout: PATIENCE };
-    const server = createServer({ ...limits, keepAliveTimeout: PATIENCE }, (request, response) => {
-      answer(request, response, write, onBug);
-    });
-    server.maxConnections = MOST_CLIENTS;
+  static listen(
+    address: MetricsAddress,
+    write: () => string,
+    onBug: (error: unknown) => void,
+    { clients, patience }: Limits = LIMITS,
+  ): Promise<MetricsServer> {
+    const limits = {
+      maxHeaderSize: LONGEST_HEADER,
+      headersTimeout: patience,
+      requestTimeout: patience,
+      keepAliveTimeout: patience,
+      connectionsCheckingInterval: patience,
+    };
+    const server = createServer(limits, (request, response) => answer(request, response, write, onBug));
+    server.maxConnections = clients;
     server.on('clientError', (_, socket) => socket.destroy());
     return new Promise((resolve, reject) => {
       server.once('error', reject);
@@ -81,5 +97,7 @@ function send(response: ServerResponse, write: () => string, onBug: (error: unkn
     response.writeHead(500).end();
     return;
   }
-  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+  const body = utf8(text);
+  const type = 'text/plain; version=0.0.4; charset=utf-8';
+  response.writeHead(200, { 'content-type': type, 'content-length': body.length }).end(body);
 }

@@ -2,27 +2,34 @@
 
 import type { Event } from '../../ike/effects.ts';
 import { isOurWill } from '../../ike/reason.ts';
+import { ByConnection } from '../ledger.ts';
 
-export interface Failures {
+/** How often, for one connection; of peers that none is for, its name is empty. */
+export interface Tallied<K extends string = string> {
   readonly connection: string;
-  readonly reason: string;
-  readonly count: number;
-}
-
-export interface Rekeys {
-  readonly connection: string;
-  readonly kind: 'ike' | 'child';
+  readonly of: K;
   readonly count: number;
 }
 
 export class Tallies {
-  readonly #failures = new Map<string, Map<string, number>>();
-  readonly #rekeys = new Map<string, Map<'ike' | 'child', number>>();
+  readonly #failures: ByConnection<Map<string, number>>;
+  readonly #rekeys: ByConnection<Map<'ike' | 'child', number>>;
+  readonly #dead: ByConnection<Map<'peer-dead', number>>;
+
+  constructor(known: (conn: string) => boolean) {
+    this.#failures = new ByConnection(known);
+    this.#rekeys = new ByConnection(known);
+    this.#dead = new ByConnection(known);
+  }
 
   event(event: Event): void {
     switch (event.kind) {
       case 'session-closed':
-        if (!event.established && !isOurWill(event.reason)) add(this.#failures, event.conn, event.reason.code);
+        if (event.established) {
+          if (event.reason.code === 'peer-dead') add(this.#dead, event.conn, 'peer-dead');
+        } else if (!isOurWill(event.reason)) {
+          add(this.#failures, event.conn, event.reason.code);
+        }
         return;
       case 'child-failed':
       case 'note':
@@ -34,26 +41,28 @@ export class Tallies {
     }
   }
 
-  /** Of connections that are there, and of peers that none is for. */
-  failures(known: ReadonlySet<string>): Failures[] {
-    return listed(this.#failures, known).map(([connection, reason, count]) => ({ connection, reason, count }));
+  /** By reason code. */
+  failures(): Tallied[] {
+    return listed(this.#failures);
   }
 
-  rekeys(known: ReadonlySet<string>): Rekeys[] {
-    return listed(this.#rekeys, known).map(([connection, kind, count]) => ({ connection, kind, count }));
+  rekeys(): Tallied<'ike' | 'child'>[] {
+    return listed(this.#rekeys);
+  }
+
+  /** Peers that had been there and were given up. */
+  dead(): Tallied[] {
+    return listed(this.#dead);
   }
 }
 
-function add<K>(to: Map<string, Map<K, number>>, conn: string, key: K): void {
-  const counts = to.get(conn) ?? new Map<K, number>();
-  to.set(conn, counts);
+function add<K extends string>(to: ByConnection<Map<K, number>>, conn: string, key: K): void {
+  const counts = to.of(conn, () => new Map());
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** What is configured no more is forgotten, so that names that come and go do not gather. */
-function listed<K>(from: Map<string, Map<K, number>>, known: ReadonlySet<string>): [string, K, number][] {
-  for (const conn of from.keys()) if (conn !== '' && !known.has(conn)) from.delete(conn);
-  return [...from].flatMap(([conn, counts]) =>
-    [...counts].map(([key, count]): [string, K, number] => [conn, key, count]),
-  );
+function listed<K extends string>(from: ByConnection<Map<K, number>>): Tallied<K>[] {
+  return from
+    .entries()
+    .flatMap(([connection, counts]) => [...counts].map(([of, count]) => ({ connection, of, count })));
 }
