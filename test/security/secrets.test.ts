@@ -6,64 +6,19 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { hex, utf8 } from '../../src/bytes/bytes.ts';
 import { Desk } from '../../src/daemon/desk.ts';
+import { Meter } from '../../src/daemon/metrics/measure.ts';
 import { Secret } from '../../src/ike/connection.ts';
 import { encodeMessage } from '../../src/ike/wire/message.ts';
 import { ipv4, udp } from '../esp/support.ts';
 import { child, offers, psk } from '../support/connections.ts';
 import { seeded } from '../support/random.ts';
 import { type Host, Network, NOTHING, within } from './gateways.ts';
+import { Watch } from './spellings.ts';
 import { headerOf, initPayloads } from './stranger.ts';
 
 const PSK = psk().secret.reveal();
-
-/** Every way in which bytes may be written. */
-function spellings(bytes: Uint8Array): string[] {
-  const buffer = Buffer.from(bytes);
-  const base64 = buffer.toString('base64').replace(/=+$/, '');
-  const json = JSON.stringify([...bytes]).slice(1, -1);
-  // As JSON prints a typed array: `"0":17,"1":4`.
-  const indexed = JSON.stringify(bytes).slice(1, -1);
-  return [
-    buffer.toString('latin1'),
-    buffer.toString('utf8'),
-    hex(bytes),
-    hex(bytes).toUpperCase(),
-    base64,
-    buffer.toString('base64url'),
-    json,
-    json.replaceAll(',', ', '),
-    indexed,
-    [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
-    [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
-  ];
-}
-
-class Watch {
-  readonly #keys = new Map<string, Uint8Array>();
-
-  /** The keys that a host's sessions have now; they are wiped when a session ends. */
-  look(...hosts: readonly Host[]): void {
-    for (const { gateway } of hosts) {
-      for (const { id, keys } of gateway.endpoint.export()) {
-        for (const [name, key] of Object.entries<Uint8Array>({ ...keys })) this.add(`${id} ${name}`, key);
-      }
-    }
-  }
-
-  add(name: string, key: Uint8Array): void {
-    if (key.length >= 16) this.#keys.set(`${name} ${hex(key)}`, key.slice());
-  }
-
-  get size(): number {
-    return this.#keys.size;
-  }
-
-  hits(text: string): string[] {
-    return [...this.#keys].flatMap(([name, key]) =>
-      spellings(key).flatMap((spelling) => (text.includes(spelling) ? [`${name}: ${spelling}`] : [])),
-    );
-  }
-}
+const NONE = () => 0;
+const COUNTERS = { version: '', workers: 1, workerRestarts: NONE, auditFailures: NONE, logFailures: NONE };
 
 function rekeyed(network: Network, host: Host, what: 'child' | 'ike'): void {
   const { endpoint } = host.gateway;
@@ -99,7 +54,7 @@ const LIVES = [
 ];
 
 for (const { name, suite } of LIVES) {
-  test(`[F] a whole life in ${name} at trace level leaves no key and no secret in the log or in what the control socket tells`, () => {
+  test(`[F] a whole life in ${name} at trace level leaves no key and no secret in the log, in what the control socket tells, or in the metrics`, () => {
     const lines: string[] = [];
     const network = new Network(suite, { lines });
     return within(network, async () => {
@@ -108,8 +63,10 @@ for (const { name, suite } of LIVES) {
       network.up();
       const { left, right } = network;
       const told: unknown[] = [];
+      const meters = [left, right].map(({ gateway }) => new Meter(gateway, new Desk(gateway, NOTHING), COUNTERS));
       const look = () => {
         watch.look(left, right);
+        told.push(...meters.map((meter) => meter.text()));
         for (const { gateway } of [left, right]) {
           const desk = new Desk(gateway, NOTHING);
           told.push(desk.sessions(), desk.connections());
@@ -144,6 +101,7 @@ for (const { name, suite } of LIVES) {
       assert.ok(lines.length > 10, `${lines.length} lines`);
       assert.ok(lines.some((line) => line.includes('"bug":true')));
       assert.ok(watch.size > 15, `${watch.size} keys`);
+      for (const meter of meters) meter.close();
       assert.deepEqual(watch.hits(lines.join('')), []);
       assert.deepEqual(watch.hits(JSON.stringify(told)), []);
       assert.deepEqual(watch.hits(inspect(told, { depth: 12 })), []);
