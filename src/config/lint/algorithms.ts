@@ -4,7 +4,7 @@ import { ENCR } from '../../crypto/ids.ts';
 import type { Child, Connection, Offer, Place } from '../../ike/connection.ts';
 import { transformName, weakOf } from '../../ike/transforms.ts';
 import { TRANSFORM } from '../../ike/wire/constants.ts';
-import { type Finding, placeOf } from './finding.ts';
+import { advice, type Finding, placeOf } from './finding.ts';
 
 const GIB = 2 ** 30;
 /** The data plane renews the keys of a cipher with blocks of 64 bits here (Sweet32), whatever is configured. */
@@ -43,7 +43,11 @@ function volume(child: Child): Finding[] {
       severity: 'warning',
       code: 'small-block-volume',
       text: `child ${child.name} allows ${much} under one key, and offers a cipher with blocks of 64 bits: that leaks what it hides, so the key is renewed at 1 GiB all the same`,
-      remedy: 'set rekey_bytes = 1g and leave life_bytes out, or offer AES alone',
+      remedy: advice(
+        child,
+        'set rekey_bytes = 1g and leave life_bytes out, or offer AES alone',
+        'set lifebytes=1g and marginbytes=100m, or offer AES alone',
+      ),
     },
   ];
 }

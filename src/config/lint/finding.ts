@@ -27,6 +27,18 @@ export function placeOf({ where }: Placed, ...options: readonly string[]): Place
   return { file: '', line: 0, column: 0 };
 }
 
+/** Whether one of these options is written at all: in an ipsec.conf each has its word, and the place of the conn then. */
+export function isWritten({ where }: Placed, option: string): boolean {
+  const [place, section] = [where.get(option), where.get('')];
+  return place !== undefined && !(place.line === section?.line && place.column === section.column);
+}
+
+/** What to do about it, in the language of the file: some things are said otherwise in an ipsec.conf. */
+export function advice({ where }: Placed, swanctl: string, ipsec: string): string {
+  const foreign = where.get('version') ?? where.get('mode');
+  return foreign?.option === undefined ? swanctl : ipsec;
+}
+
 /** A secret by its owners: never by what it contains. */
 export function nameOfSecret({ owners }: SharedKey): string {
   return owners.length > 0 ? `the secret for ${owners.map(formatIdentity).join(', ')}` : 'the secret for anybody';

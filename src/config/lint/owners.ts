@@ -44,7 +44,7 @@ function forEverybody(secret: SharedKey, connections: readonly Connection[]): Fi
     severity: 'warning',
     code: 'psk-for-anybody',
     text: `${nameOfSecret(secret)} is that of the connections ${listed.join(', ')}${more}: each of these peers can pose as any other`,
-    remedy: 'give each peer a secret of its own, with its identity or its address as id-1',
+    remedy: `give each peer a secret of its own, with its identity or its address ${secret.id === undefined ? 'before the colon' : 'as id-1'}`,
   };
 }
 

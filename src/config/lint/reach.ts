@@ -5,6 +5,7 @@ import { formatIp } from '../../bytes/ip.ts';
 import type { Child, Connection } from '../../ike/connection.ts';
 import { formatSelector } from '../../ike/ts.ts';
 import type { Selector } from '../../ike/wire/ts.ts';
+import { wordFor } from '../../ike/words.ts';
 import { type Finding, placeOf } from './finding.ts';
 import { holds, isEverything, isHost, networksOf, single } from './networks.ts';
 
@@ -30,10 +31,10 @@ function swallowed(child: Child, remote: readonly Selector[], peers: readonly Ui
         place: placeOf(child, 'remote_ts'),
         severity: everything ? 'info' : 'warning',
         code: 'peer-in-tunnel',
-        text: `remote_ts of child ${child.name} takes in the peer's own address: ${formatIp(peer)} lies in ${formatSelector(around)}; our own IKE and ESP pass by the tunnel, everything else for that address goes into it`,
+        text: `${wordFor(child, 'remote_ts')} of child ${child.name} takes in the peer's own address: ${formatIp(peer)} lies in ${formatSelector(around)}; our own IKE and ESP pass by the tunnel, everything else for that address goes into it`,
         remedy: everything
           ? 'nothing, if all traffic is to go there'
-          : 'leave the address out of remote_ts: write the prefixes around it',
+          : `leave the address out of ${wordFor(child, 'remote_ts')}: write the prefixes around it`,
       },
     ];
   }
@@ -43,13 +44,14 @@ function swallowed(child: Child, remote: readonly Selector[], peers: readonly Ui
 function ours(child: Child, remote: readonly Selector[], address: Uint8Array): Finding[] {
   const around = remote.find((selector) => holds(selector, address) && !isEverything(selector));
   if (!around) return [];
+  const theirs = wordFor(child, 'remote_ts');
   return [
     {
       place: placeOf(child, 'remote_ts'),
       severity: 'warning',
       code: 'own-address-in-tunnel',
-      text: `remote_ts of child ${child.name} takes in our own address: ${formatIp(address)} lies in ${formatSelector(around)}, which is said to be behind the peer`,
-      remedy: 'exchange local_ts and remote_ts if they are reversed, or leave the address out of remote_ts',
+      text: `${theirs} of child ${child.name} takes in our own address: ${formatIp(address)} lies in ${formatSelector(around)}, which is said to be behind the peer`,
+      remedy: `exchange ${wordFor(child, 'local_ts')} and ${theirs} if they are reversed, or leave the address out of ${theirs}`,
     },
   ];
 }

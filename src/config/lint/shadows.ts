@@ -6,7 +6,8 @@ import { prefixRange } from '../../bytes/ip.ts';
 import type { AddressPattern, Connection, Offer } from '../../ike/connection.ts';
 import { identityKey } from '../../ike/identity.ts';
 import { sameTransform } from '../../ike/transforms.ts';
-import { type Finding, placeOf } from './finding.ts';
+import { wordFor } from '../../ike/words.ts';
+import { advice, type Finding, placeOf } from './finding.ts';
 import { isSingle } from './networks.ts';
 
 export function lintShadows(connections: readonly Connection[]): Finding[] {
@@ -87,6 +88,10 @@ function report(earlier: Connection, later: Connection): Finding {
     severity: 'warning',
     code: 'shadowed',
     text: `no peer that calls ever gets connection ${later.name}: ${earlier.name} (line ${line}) has the same addresses, identities and proposals, and stands before it`,
-    remedy: 'put the children of both into one connection, or tell them apart by remote.id or remote_addrs',
+    remedy: advice(
+      later,
+      'put the children of both into one connection, or tell them apart by remote.id or remote_addrs',
+      `write the same for both in all but the networks, or tell them apart by ${wordFor(later, 'remote.id')} or ${wordFor(later, 'remote_addrs')}`,
+    ),
   };
 }

@@ -1,7 +1,8 @@
 // Times that make no sense together: lifetimes, checks for a dead peer, retransmission.
 
 import type { Child, Connection, Millis } from '../../ike/connection.ts';
-import { type Finding, placeOf, span } from './finding.ts';
+import { assignment, wordFor } from '../../ike/words.ts';
+import { advice, type Finding, isWritten, placeOf, span } from './finding.ts';
 
 export function lintTimes(connections: readonly Connection[]): Finding[] {
   return connections.flatMap((connection) => [
@@ -26,7 +27,11 @@ function renewal(connection: Connection): Finding[] {
       severity: 'warning',
       code: 'never-renewed',
       text: `connection ${connection.name} never renews the keys of its IKE SA`,
-      remedy: 'set rekey_time = 4h, or leave it out, which means the same',
+      remedy: advice(
+        connection,
+        'set rekey_time = 4h, or leave it out, which means the same',
+        'leave rekey=no and ikelifetime=0 out: 3h are the default',
+      ),
     },
   ];
 }
@@ -36,7 +41,11 @@ function lifetime(child: Child, connection: Connection): Finding[] {
   const place = placeOf(child, 'rekey_time', 'life_time');
   if (rekeyTime === 0 && lifeTime === 0) {
     const text = `child ${child.name} never renews its keys by time`;
-    const remedy = 'set rekey_time = 1h, or leave it out, which means the same';
+    const remedy = advice(
+      child,
+      'set rekey_time = 1h, or leave it out, which means the same',
+      'leave rekey=no and lifetime=0 out: 1h is the default',
+    );
     return [{ place, severity: 'warning', code: 'never-renewed', text, remedy }];
   }
   const ike = renewalOf(connection);
@@ -48,7 +57,11 @@ function lifetime(child: Child, connection: Connection): Finding[] {
       severity: 'warning',
       code: 'child-outlives-ike',
       text: `child ${child.name} keeps its keys for ${span(own)}, and the IKE SA that makes them only for ${span(ike)}: the keys that carry all the traffic should be the first to go`,
-      remedy: `set rekey_time of the child to ${span(ike)} at most, or that of the connection to ${span(own)} at least`,
+      remedy: advice(
+        connection,
+        `set rekey_time of the child to ${span(ike)} at most, or that of the connection to ${span(own)} at least`,
+        `set lifetime to ${span(ike + connection.overTime)} at most, or ikelifetime to ${span(lifeTime || own)} at least`,
+      ),
     },
   ];
 }
@@ -67,12 +80,14 @@ function replay(child: Child): Finding[] {
 }
 
 function deadPeers(connection: Connection): Finding[] {
-  const { name, dpdDelay, dpdTimeout, retransmit, where, version } = connection;
+  const { name, dpdDelay, dpdTimeout, retransmit, version } = connection;
+  const [timeout, delay] = [wordFor(connection, 'dpd_timeout'), wordFor(connection, 'dpd_delay')];
   const unasked = dpdDelay === 0;
   const place = placeOf(connection, 'dpd_timeout', 'dpd_delay');
   if (unasked && dpdTimeout > 0) {
-    const text = `connection ${name} never asks whether the peer is alive, so that dpd_timeout has nothing to end`;
-    return [{ place, severity: 'warning', code: 'dpd-unasked', text, remedy: 'set dpd_delay = 30s' }];
+    const text = `connection ${name} never asks whether the peer is alive, so that ${timeout} has nothing to end`;
+    const remedy = `set ${assignment(connection, 'dpd_delay', '30s')}`;
+    return [{ place, severity: 'warning', code: 'dpd-unasked', text, remedy }];
   }
   const waiting = connection.children.filter((child) => child.where.has('dpd_action') && child.dpdAction !== 'clear');
   if (unasked) {
@@ -81,20 +96,24 @@ function deadPeers(connection: Connection): Finding[] {
       severity: 'warning' as const,
       code: 'dpd-unasked',
       text: `child ${child.name} says what to do when the peer is dead, but connection ${name} never asks: it would be noticed at the next rekeying`,
-      remedy: 'set dpd_delay = 30s in the connection',
+      remedy: `set ${assignment(connection, 'dpd_delay', '30s')} in the connection`,
     }));
   }
   if (dpdTimeout === 0) return [];
   // The clock runs from the last packet that was heard, the first question comes dpd_delay after it.
   if (dpdTimeout < dpdDelay + retransmit.base) {
     const text = `connection ${name} gives the peer up ${span(dpdTimeout)} after its last packet, and asks after ${span(dpdDelay)}: a single lost packet ends the tunnel`;
-    const remedy = `set dpd_timeout to ${span(dpdDelay + 3 * retransmit.base)} at least, or dpd_delay to less`;
+    const remedy = `set ${timeout} to ${span(dpdDelay + 3 * retransmit.base)} at least, or ${delay} to less`;
     return [{ place, severity: 'warning', code: 'dpd-hasty', text, remedy }];
   }
   const given = dpdDelay + patience(connection);
-  if (version === 1 || dpdTimeout <= given || !where.has('dpd_timeout')) return [];
-  const text = `connection ${name}: dpd_timeout is ${span(dpdTimeout)}, but a question without an answer is given up earlier, ${span(given)} after the last packet`;
-  const remedy = `leave dpd_timeout out, or set retransmit { tries = ${connection.retransmit.transmissions + 2} }`;
+  if (version === 1 || dpdTimeout <= given || !isWritten(connection, 'dpd_timeout')) return [];
+  const text = `connection ${name}: ${timeout} is ${span(dpdTimeout)}, but a question without an answer is given up earlier, ${span(given)} after the last packet`;
+  const remedy = advice(
+    connection,
+    `leave dpd_timeout out, or set retransmit { tries = ${connection.retransmit.transmissions + 2} }`,
+    `leave ${timeout} out: it decides in IKEv1 only`,
+  );
   return [{ place, severity: 'info', code: 'dpd-late', text, remedy }];
 }
 

@@ -6,6 +6,7 @@ import { keywordOf, sameTransform } from '../../../ike/transforms.ts';
 import { formatMisses } from '../../../ike/why.ts';
 import { PROTOCOL, protocolId, TRANSFORM } from '../../../ike/wire/constants.ts';
 import type { Proposal, Transform } from '../../../ike/wire/payload.ts';
+import { assignment, wordFor } from '../../../ike/words.ts';
 import { type ProposalProtocol, parseProposals } from '../../proposal.ts';
 import { type Finding, placeOf } from '../finding.ts';
 import type { Platform } from './table.ts';
@@ -20,13 +21,10 @@ export function lintOffers(connection: Connection, platform: Platform): Finding[
 function ofConnection(connection: Connection, platform: Platform): Finding[] {
   const { name, offers } = connection;
   const place = placeOf(connection, 'proposals');
-  const what = `connection ${name}`;
+  const where = { what: `connection ${name}`, option: 'proposals', place, config: connection };
   const taken = select(offers, platform.algorithms.ike, 'ike', connection.version);
-  if (!taken.ok) return [refused('ike', { what, option: 'proposals', place }, taken, platform)];
-  return [
-    ...standard(offers, 'ike', { what, option: 'proposals', place }, platform),
-    ...insecure(offers, 'ike', { what, place }, platform),
-  ];
+  if (!taken.ok) return [refused('ike', where, taken, platform)];
+  return [...standard(offers, 'ike', where, platform), ...insecure(offers, 'ike', where, platform)];
 }
 
 function ofChild(connection: Connection, child: Child, platform: Platform): Finding[] {
@@ -34,38 +32,40 @@ function ofChild(connection: Connection, child: Child, platform: Platform): Find
   const { algorithms, title } = platform;
   const option = `${protocol}_proposals`;
   const place = placeOf(child, option);
-  const what = `child ${name}`;
+  const where = { what: `child ${name}`, option, place, config: child };
   const theirs = algorithms[protocol];
   if (!theirs) return [];
   const taken = select(offers, theirs, protocol, connection.version);
-  if (!taken.ok) return [refused(protocol, { what, option, place }, taken, platform)];
-  const found: Finding[] = insecure(offers, protocol, { what, place }, platform);
+  if (!taken.ok) return [refused(protocol, where, taken, platform)];
+  const found: Finding[] = insecure(offers, protocol, where, platform);
   if (offers.every(({ transforms }) => transforms.every(({ type }) => type !== TRANSFORM.KE))) {
     const text = `child ${name} renews its keys without a key exchange of its own (no PFS), which must be off at ${title}, too`;
-    const remedy = `add a group to ${option}, as -modp2048, and set the same for PFS there`;
+    const remedy = `add a group to ${wordFor(child, option)}, as -modp2048, and set the same for PFS there`;
     found.push({ place, severity: 'info', code: 'platform-pfs', text, remedy });
     return found;
   }
-  return [...found, ...(protocol === 'esp' ? standard(offers, 'esp', { what, option, place }, platform) : [])];
+  return [...found, ...(protocol === 'esp' ? standard(offers, 'esp', where, platform) : [])];
 }
 
 interface Where {
   readonly what: string;
   readonly option: string;
   readonly place: Finding['place'];
+  readonly config: Connection | Child;
 }
 
 type Refused = Extract<Selection, { ok: false }>;
 
 function refused(
   protocol: ProposalProtocol,
-  { what, option, place }: Where,
+  { what, option, place, config }: Where,
   { misses }: Refused,
   { title, algorithms }: Platform,
 ): Finding {
   const severity = algorithms.complete ? 'error' : 'warning';
   const text = `${title} takes none of the proposals of ${what}: ${formatMisses(misses)}`;
-  const remedy = `write ${option} = ${algorithms.advised[protocol] ?? algorithms.advised.esp}, and choose the same there`;
+  const advised = `${algorithms.advised[protocol] ?? algorithms.advised.esp}`;
+  const remedy = `write ${assignment(config, option, advised)}, and choose the same there`;
   return { place, severity, code: 'platform-algorithms', text, remedy };
 }
 
@@ -81,7 +81,7 @@ function standard(
   const met = select(offers, [usual], protocol, 2);
   if (met.ok) return [];
   const text = `${title} has ${usual} where nobody has changed it, which ${where.what} does not offer: ${formatMisses(met.misses)}`;
-  const remedy = `add ${usual} to ${where.option}, or choose there what is offered here`;
+  const remedy = `add ${usual} to ${wordFor(where.config, where.option)}, or choose there what is offered here`;
   return [{ place: where.place, severity: 'info', code: 'platform-standard', text, remedy }];
 }
 
@@ -89,7 +89,7 @@ function standard(
 function insecure(
   offers: readonly Offer[],
   protocol: ProposalProtocol,
-  { what, place }: Omit<Where, 'option'>,
+  { what, place }: Where,
   { title, algorithms }: Platform,
 ): Finding[] {
   const words = algorithms.insecure ?? [];

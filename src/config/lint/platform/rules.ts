@@ -6,7 +6,8 @@ import type { Child, Connection, SharedKey } from '../../../ike/connection.ts';
 import { describeIdentity } from '../../../ike/identity.ts';
 import { ID } from '../../../ike/wire/constants.ts';
 import type { Identity } from '../../../ike/wire/payload.ts';
-import { type Finding, placeOf } from '../finding.ts';
+import { assignment, wordFor } from '../../../ike/words.ts';
+import { advice, type Finding, placeOf } from '../finding.ts';
 import { lintKeys } from './keys.ts';
 import { lintGateway, lintNetworks } from './networks.ts';
 import { lintOffers } from './offers.ts';
@@ -40,7 +41,7 @@ function version(connection: Connection, { title, versions, version: best }: Pla
   const only = versions.length === 1 ? versions[0] : undefined;
   if (only !== undefined && connection.version !== only) {
     const says = `${title} speaks IKEv${only} only`;
-    const remedy = `write version = ${only}`;
+    const remedy = `write ${versionAs(connection, only)}`;
     return connection.version === 0
       ? [
           {
@@ -63,7 +64,19 @@ function version(connection: Connection, { title, versions, version: best }: Pla
   }
   if (best !== 2 || connection.version !== 1) return [];
   const text = `connection ${name} speaks IKEv1 only; ${title} recommends IKEv2`;
-  return [{ place, severity: 'info', code: 'platform-version', text, remedy: 'write version = 2 here, and v2 there' }];
+  return [
+    {
+      place,
+      severity: 'info',
+      code: 'platform-version',
+      text,
+      remedy: `write ${versionAs(connection, 2)} here, and v2 there`,
+    },
+  ];
+}
+
+function versionAs(connection: Connection, version: 1 | 2): string {
+  return advice(connection, `version = ${version}`, `keyexchange=ikev${version}`);
 }
 
 function mode(connection: Connection, { title, aggressive }: Platform): Finding[] {
@@ -74,7 +87,7 @@ function mode(connection: Connection, { title, aggressive }: Platform): Finding[
       severity: 'error',
       code: 'platform-mode',
       text: `${title} takes no aggressive mode, in which connection ${connection.name} begins`,
-      remedy: 'write aggressive = no',
+      remedy: `write ${assignment(connection, 'aggressive', 'no')}`,
     },
   ];
 }
@@ -104,7 +117,7 @@ function identity(
       severity: 'error',
       code: 'platform-identity',
       text: `${title}: an identity is ${rule.words}; connection ${connection.name} has ${describeIdentity(id)}`,
-      remedy: `set ${option} to the address, or to a domain name that fits, and the same at the other end`,
+      remedy: `set ${wordFor(connection, option)} to the address, or to a domain name that fits, and the same at the other end`,
     },
   ];
 }
@@ -118,7 +131,7 @@ function protocol(child: Child, { title, algorithms, tunnelOnly }: Platform): Fi
   const found: Finding[] = [];
   if (child.protocol === 'ah' && !algorithms.ah && algorithms.complete) {
     const text = `${title} takes ESP only; child ${name} wants AH`;
-    const remedy = 'write esp_proposals in place of ah_proposals';
+    const remedy = `write ${wordFor(child, 'esp_proposals')} in place of ${wordFor(child, 'ah_proposals')}`;
     found.push({ place: placeOf(child, 'ah_proposals'), severity: 'error', code: 'platform-protocol', text, remedy });
   }
   if (child.mode === 'transport' && tunnelOnly) {
@@ -128,7 +141,7 @@ function protocol(child: Child, { title, algorithms, tunnelOnly }: Platform): Fi
       severity: 'error',
       code: 'platform-protocol',
       text,
-      remedy: 'write mode = tunnel',
+      remedy: `write ${assignment(child, 'mode', 'tunnel')}`,
     });
   }
   return found;
@@ -144,7 +157,11 @@ function segments(child: Child, { title, mss: rule }: Platform): Finding[] {
       severity: sure ? 'warning' : 'info',
       code: 'platform-mss',
       text: `${title} recommends ${rule.words}; child ${child.name} has ${has}`,
-      remedy: `write mss = ${rule.max}, or mss = 1260 where large transfers stall`,
+      remedy: advice(
+        child,
+        `write mss = ${rule.max}, or mss = 1260 where large transfers stall`,
+        `nothing, as long as no large transfer stalls; a swanctl.conf has mss = ${rule.max}`,
+      ),
     },
   ];
 }

@@ -2,7 +2,8 @@
 
 import type { Child, Connection, Millis } from '../../../ike/connection.ts';
 import { RETRANSMIT_HUAWEI } from '../../../ike/connection.ts';
-import { type Finding, placeOf, span } from '../finding.ts';
+import { assignment, wordFor } from '../../../ike/words.ts';
+import { advice, type Finding, placeOf, span } from '../finding.ts';
 import { renewalOf } from '../times.ts';
 import type { Lifetimes, Platform } from './table.ts';
 
@@ -25,7 +26,7 @@ function ikeLifetime(connection: Connection, { title, ikeLifetime: rule, equalLi
       severity: 'warning',
       code: 'platform-lifetime',
       text: `${title}: an IKE SA lives ${text}; connection ${connection.name} ${says(renewal)}`,
-      remedy: `set rekey_time = ${rule?.standard}s, which is its default`,
+      remedy: lifetimeOf(connection, 'ikelifetime', rule?.standard),
     },
   ];
 }
@@ -41,9 +42,14 @@ function childLifetime(child: Child, { title, childLifetime: rule, equalLifetime
       severity: 'warning',
       code: 'platform-lifetime',
       text: `${title}: an IPsec SA lives ${text}; child ${child.name} ${says(renewal)}`,
-      remedy: `set rekey_time = ${rule?.standard}s, which is its default`,
+      remedy: lifetimeOf(child, 'lifetime', rule?.standard),
     },
   ];
+}
+
+function lifetimeOf(config: Connection | Child, keyword: string, standard: number | undefined): string {
+  const never = wordFor(config, 'rekey_time') === 'rekey' ? ', and leave rekey=no out' : '';
+  return `set ${advice(config, `rekey_time = ${standard}s`, `${keyword}=${standard}s`)}, which is its default${never}`;
 }
 
 /** Renewed later than the longest that can be set there, or ended before the shortest; 0 is never. */
@@ -68,7 +74,10 @@ function deadPeers(connection: Connection, { title, deadPeers: rule }: Platform)
       severity: rule.needed ? 'warning' : 'info',
       code: 'platform-dpd',
       text: `${title}: ${rule.words}; connection ${name} ${what}`,
-      remedy: dpdDelay === 0 ? 'set dpd_delay = 30s' : `set dpd_timeout = ${span(rule.leastTimeout ?? 0)}`,
+      remedy:
+        dpdDelay === 0
+          ? advice(connection, 'set dpd_delay = 30s', 'set dpdaction=restart and dpddelay=30s')
+          : `set ${assignment(connection, 'dpd_timeout', span(rule.leastTimeout ?? 0))}`,
     },
   ];
 }
@@ -84,6 +93,10 @@ function retransmission(connection: Connection, { title, patient }: Platform): F
     retransmit.limit === limit;
   if (alike) return [];
   const text = `${title}: ${patient}; connection ${name} gives up earlier or later`;
-  const remedy = 'write retransmit { profile = huawei } if both ends are to wait equally long';
+  const remedy = advice(
+    connection,
+    'write retransmit { profile = huawei } if both ends are to wait equally long',
+    'nothing; a swanctl.conf has retransmit { profile = huawei }, for both ends to wait equally long',
+  );
   return [{ place: placeOf(connection, 'retransmit'), severity: 'info', code: 'platform-retransmit', text, remedy }];
 }
