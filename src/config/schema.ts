@@ -4,6 +4,7 @@ import { compare, unhex, utf8 } from '../bytes/bytes.ts';
 import { parseIp, parsePrefix } from '../bytes/ip.ts';
 import { nearest } from '../bytes/nearest.ts';
 import { type AddressPattern, type Millis, Secret } from '../ike/connection.ts';
+import { isNetwork } from '../ike/identity.ts';
 
 export type Type =
   | { readonly kind: 'section' }
@@ -276,7 +277,8 @@ export function parseCommand(word: string): Parsed<readonly string[]> {
 }
 
 export function wrongIdentity(text: string): string {
-  if (text.includes('*')) return `"${text}" is a pattern, which is not supported yet; write one identity or %any`;
+  if (text.includes('*') || isNetwork(text))
+    return `"${text}" is a pattern, which is not supported yet; write one identity or %any`;
   if (text.includes('='))
     return `"${text}" is a distinguished name, which is not supported yet as text; write asn1dn:#…`;
   return `"${text}" is no identity`;

@@ -44,10 +44,18 @@ export function parseIdentity(text: string): Identity | undefined {
   if (text.startsWith('@')) return typed(ID.FQDN, text.slice(1));
   const ip = parseIp(text);
   if (ip) return ofAddress(ip);
+  // strongSwan takes everybody in them; as the name of somebody nobody would ever have it.
+  if (isNetwork(text)) return undefined;
   // Distinguished names are taken as DER only, so `C=…, CN=…` would silently be something else.
   if (text.includes('=')) return undefined;
   if (text.includes('@')) return typed(ID.RFC822_ADDR, text);
   return text.includes(':') ? undefined : typed(ID.FQDN, text);
+}
+
+/** `192.0.2.0/24` or `192.0.2.1-192.0.2.9`. */
+export function isNetwork(text: string): boolean {
+  const [first = '', rest] = text.split(/[/-]/, 2);
+  return rest !== undefined && parseIp(first) !== undefined;
 }
 
 export function parseIdentityPattern(text: string): IdentityPattern | undefined {

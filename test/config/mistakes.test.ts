@@ -292,6 +292,9 @@ test('identities that would be read as something else are refused', () => {
   const id = (text: string) =>
     only(`connections { c {\nlocal { auth = psk }\nremote { auth = psk\n id = ${text} } } }`);
   assert.match(id('*.example.org'), /^gw\.conf:4:7: id: "\*\.example\.org" is a pattern/);
+  for (const network of ['192.0.2.0/24', '0.0.0.0/0', '192.0.2.1-192.0.2.9', 'fe80::/10']) {
+    assert.match(id(network), /^gw\.conf:4:7: id: "[^"]*" is a pattern/);
+  }
   assert.match(id('C=CN, CN=gw'), /is a distinguished name/);
   assert.match(
     only('secrets { ike { secret = s\n id-1 = ipv4:nonsense } }'),

@@ -81,6 +81,11 @@ export class Ends {
     const [subnet, protoport] = [`${end}subnet`, `${end}protoport`];
     const written = this.#conn.settings.get(subnet);
     const limits = this.#conn.settings.get(protoport);
+    const any = items(written?.text ?? '').find(({ text }) => /^%any[46]?(\[|$)/.test(text));
+    if (any) {
+      const text = `"${any.text}" is the one address 0.0.0.0 to strongSwan; write 0.0.0.0/0 or ::/0 for everything`;
+      this.#values.error(subnet, text, [], any);
+    }
     if (!limits && !/%(dynamic|opaque)/.test(written?.text ?? '')) return child.take(`${side}_ts`, subnet);
     if (limits?.text && !parseSelector(`dynamic[${plain(limits.text)}]`)) {
       this.#values.error(protoport, `"${limits.text}" is no protocol and port; write tcp/80`);

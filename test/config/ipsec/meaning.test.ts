@@ -136,6 +136,12 @@ test('subnets have protocols and ports of their own, or those of protoport; with
   assert.equal(ts('leftsubnetwithin=0.0.0.0/0', 'rightprotoport=udp/%opaque'), '0.0.0.0/0 === dynamic[udp/OPAQUE]');
   assert.equal(ts('rightsubnet=%dynamic[tcp/1024-65535]'), 'dynamic === dynamic[tcp/1024-65535]');
   assert.deepEqual(
+    mistakes(() => conn('rightsubnet=10.1.0.0/16, %any')),
+    [
+      'ipsec.conf:4:28: rightsubnet: "%any" is the one address 0.0.0.0 to strongSwan; write 0.0.0.0/0 or ::/0 for everything',
+    ],
+  );
+  assert.deepEqual(
     mistakes(() => conn('leftprotoport=foo/80', 'rightsubnet=10.1.0.0/16,10.2/16')),
     [
       'ipsec.conf:4:17: leftprotoport: "foo/80" is no protocol and port; write tcp/80',
