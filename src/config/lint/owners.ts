@@ -3,10 +3,10 @@
 import { compare } from '../../bytes/bytes.ts';
 import { inPrefix } from '../../bytes/ip.ts';
 import type { AddressPattern, Connection, SharedKey } from '../../ike/connection.ts';
-import { ANY_ID, describeIdentity, identityKey, sameIdentity } from '../../ike/identity.ts';
+import { ANY_ID, describeIdentity, formatIdentity, identityKey, sameIdentity } from '../../ike/identity.ts';
 import { ID } from '../../ike/wire/constants.ts';
 import type { Identity } from '../../ike/wire/payload.ts';
-import { type Finding, nameOfSecret, placeOf, placeOfSecret } from './finding.ts';
+import { advice, type Finding, nameOfSecret, placeOf, placeOfSecret } from './finding.ts';
 
 export function lintOwners(connections: readonly Connection[], secrets: readonly SharedKey[]): Finding[] {
   const owners = new Set(secrets.flatMap((secret) => secret.owners.map(identityKey)));
@@ -32,7 +32,11 @@ function noSecret(connection: Connection): Finding {
     severity: 'warning',
     code: 'no-secret',
     text: `connection ${name} has no secret: none of those that are configured is for ${peer} or for its address`,
-    remedy: 'add a section ike-NAME to secrets, with the peer as id-1 and the pre-shared key as secret',
+    remedy: advice(
+      connection,
+      'add a section ike-NAME to secrets, with the peer as id-1 and the pre-shared key as secret',
+      `add a line to ipsec.secrets: ${remoteId.kind === 'is' ? formatIdentity(remoteId.id) : '%any'} : PSK "…"`,
+    ),
   };
 }
 

@@ -62,8 +62,9 @@ conn hidden
   dpdaction=clear
 `;
 
-function found(conf: string, platform?: (typeof PLATFORMS)[number]): readonly Finding[] {
-  const secrets = readSecrets(': PSK "of which nobody has ever thought before, 9 times"\n').keys;
+/** With one secret, for everybody unless another owner is given. */
+function found(conf: string, platform?: (typeof PLATFORMS)[number], owner = ''): readonly Finding[] {
+  const secrets = readSecrets(`${owner} : PSK "of which nobody has ever thought before, 9 times"\n`).keys;
   return lint({ connections: read(conf).connections, secrets }, platform);
 }
 
@@ -73,7 +74,7 @@ const ELSEWHERE = /a swanctl\.conf has .*/;
 
 for (const platform of [undefined, ...PLATFORMS]) {
   test(`${platform?.name ?? 'in general'}: texts and remedies name no option that an ipsec.conf does not have`, () => {
-    const findings = found(CONF, platform);
+    const findings = [...found(CONF, platform), ...found(CONF, platform, '203.0.113.99')];
     for (const { code, text, remedy } of findings) {
       const own = remedy.replace(ELSEWHERE, '');
       const names = `${text} ${own}`.match(/\b[a-z]+_[a-z_]+\b/g) ?? [];
@@ -82,10 +83,18 @@ for (const platform of [undefined, ...PLATFORMS]) {
         [],
         `${code}: ${text}; ${remedy}`,
       );
-      assert.doesNotMatch(own, / = |\{|\b(proposals|remote\.id|local\.id|id-1)\b/, code);
+      assert.doesNotMatch(own, / = |\{|\b(proposals|remote\.id|local\.id|id-1|ike-NAME)\b/, code);
     }
     const codes = new Set(findings.map(({ code }) => code));
-    for (const code of ['never-renewed', 'replay-unchecked', 'dpd-hasty', 'dpd-late', 'dpd-unasked', 'shadowed']) {
+    for (const code of [
+      'never-renewed',
+      'replay-unchecked',
+      'dpd-hasty',
+      'dpd-late',
+      'dpd-unasked',
+      'shadowed',
+      'no-secret',
+    ]) {
       assert.ok(codes.has(code), `${code} is among ${[...codes].join(' ')}`);
     }
   });
@@ -107,6 +116,8 @@ test('a remedy is one that the file takes', () => {
     conn(...settings).find((finding) => finding.code === code)?.remedy;
   assert.equal(remedy('platform-dpd'), 'set dpdaction=restart and dpddelay=30s');
   assert.equal(remedy('platform-dpd', 'dpdaction=restart'), undefined);
+  const [missing] = found(CONF, undefined, '203.0.113.99').filter(({ code }) => code === 'no-secret');
+  assert.equal(missing?.remedy, 'add a line to ipsec.secrets: 198.51.100.1 : PSK "…"');
   assert.equal(
     remedy('platform-lifetime', 'rekey=no'),
     'set ikelifetime=86400s, which is its default, and leave rekey=no out',
