@@ -21,7 +21,7 @@ const MAX_DEPTH = 16;
 const MAX_FILES = 1000;
 const MAX_CHARACTERS = 32 * 1024 * 1024;
 
-export const NO_FILES: Files = {
+const NO_FILES: Files = {
   match: () => [],
   read: (file, include) => {
     throw new ConfigError(include, `${file} cannot be read from here`);

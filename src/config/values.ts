@@ -142,7 +142,7 @@ function isKind<K extends Type['kind']>(type: Type, kind: K): type is Type & { r
 }
 
 /** A column within the value, where it can be told. */
-export function placeIn({ place, verbatim }: Setting, offset: number): Place {
+function placeIn({ place, verbatim }: Setting, offset: number): Place {
   return verbatim ? { ...place, column: place.column + offset } : place;
 }
 
