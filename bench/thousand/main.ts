@@ -2,7 +2,7 @@
 // tunnels, to change one of them, and to be given all of them by `swanctl --load-all`. Needs root.
 
 import { writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, release } from 'node:os';
+import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { lacking } from '../../test/support/needs.ts';
 import { Figures } from './figures.ts';
 import type { Options } from './options.ts';
@@ -14,6 +14,7 @@ export async function benchThousand(options: Options): Promise<void> {
   const { rounds, count, json } = options;
   const figures = new Figures();
   for (let n = 1; n <= rounds; n++) {
+    console.log(`load average ${loadavg()[0]?.toFixed(1)}; ${availableParallelism()} cores`);
     await round(count, figures, (what) => console.log(`round ${n} of ${rounds}: ${what}`));
     // After each: an interrupted run has its figures too.
     if (json !== undefined) save(json, options, figures);

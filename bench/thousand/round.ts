@@ -11,6 +11,7 @@ import { Espalier, MAIN } from '../../test/support/espalier.ts';
 import { must, until } from '../../test/support/netns.ts';
 import type { Sa } from '../../test/support/sas.ts';
 import { B, type Sites, sites } from '../../test/support/sites.ts';
+import { parseTimes } from '../path/proc.ts';
 import { configuration, LANGUAGES, type Language, nameOf, PEERS } from './conf.ts';
 import type { Figures } from './figures.ts';
 
@@ -92,6 +93,7 @@ async function start({ topology, gwa }: Sites, language: Language, count: number
   const client = await Client.connect(daemon.control);
   await client.request('version');
   figures.add(`start, until the socket answers, ${language}.conf`, 's', (performance.now() - begun) / 1000, 2);
+  figures.add(`start, CPU time, ${language}.conf`, 's', cpuTime(daemon));
   client.close();
   await sleep(REST);
   figures.add(`memory, all loaded, ${language}.conf`, 'MB', memory(daemon, 'VmRSS'), 150);
@@ -149,6 +151,11 @@ function touched(before: readonly Sa[], after: readonly Sa[]): readonly string[]
 function childrenOf(sas: readonly Sa[]): ReadonlyMap<string, number> {
   const children = sas.flatMap((sa) => sa.children).filter(({ state }) => state === 'INSTALLED');
   return new Map(children.map(({ spiIn, spiOut, fields }) => [`${spiIn}/${spiOut}`, Number(fields['install-time'])]));
+}
+
+/** Of all its threads: what others do on the machine makes little difference to it. */
+function cpuTime({ pid }: Espalier): number {
+  return parseTimes(readFileSync(`/proc/${pid}/stat`, 'utf8')).own;
 }
 
 /** In millions of bytes. */
