@@ -384,7 +384,7 @@ export class ConnectionLife {
       if (this.#live() === 0) this.#enter(now, 'phase2-failed', reason);
       return [];
     }
-    if (child.live.size > 0) return [];
+    if (child.live.size > 0 || child.shut) return [];
     child.state = 'phase2-failed';
     child.reason = reason;
     const { wanted, onDemand } = child;

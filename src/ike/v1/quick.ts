@@ -221,7 +221,11 @@ function genuine(session: Session, id: number, seed: readonly Uint8Array[], chai
 function onQuick2(session: Session, now: Millis, quick: Quick, chain: Chain): void {
   const { world, state } = session;
   const config = childConfig(session, quick.want.child);
-  if (!config) return quickFailed(session, now, quick, { code: 'requested', text: 'the child is configured no more' });
+  // The peer has its SAs already, and waits for our last message.
+  if (!config) {
+    refuse(session, now, NOTIFY.NO_PROPOSAL_CHOSEN, quick);
+    return quickFailed(session, now, quick, { code: 'requested', text: 'the child is configured no more' });
+  }
   delete quick.sent;
   const reason = readQuick2(session, quick, config, chain);
   if (reason) {

@@ -28,6 +28,8 @@ const MAX_RESTARTS = 3;
 const MAX_FURTHER = 64;
 /** A child that cannot be had for now is asked for this often. */
 const MAX_POSTPONED = 8;
+/** A reload, or its management status, has taken the child away while the peer was making it. */
+const GONE: Reason = { code: 'requested', text: 'the child is configured no more', by: 'us' };
 
 // --- asking --------------------------------------------------------------------------------------------------------
 
@@ -92,8 +94,8 @@ export function processFirstChild(
     return refusedNew(session, now, createTask(session, want), error.kind);
   }
   const result = readAnswer(session, want, asked, payloads, true);
-  if (!result.ok) {
-    childFailed(session, want, result.reason);
+  if (!result.ok || !childConfig(session, want.child)) {
+    childFailed(session, want, result.ok ? GONE : result.reason);
     return unmade(session, now, asked);
   }
   if (!state.nonceI || !state.nonceR) throw new Error('the nonces of IKE_SA_INIT are gone');
@@ -171,6 +173,11 @@ function make(
 function created(session: Session, now: Millis, task: CreateTask, shared: Uint8Array | undefined): void {
   const { asked, answer, want } = task;
   if (!asked || !answer) throw new Error('created without an answer');
+  if (!childConfig(session, want.child)) {
+    childFailed(session, want, GONE);
+    unmade(session, now, asked);
+    return unrekeyed(session, now, task);
+  }
   const secrets = { nonceI: asked.nonce, nonceR: answer.nonce, shared };
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
   const rival = task.rival === undefined ? undefined : findChild(session, task.rival);

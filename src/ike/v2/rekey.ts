@@ -369,6 +369,7 @@ function successor(session: Session, now: Millis, made: Made): Session {
     failures: 0,
   };
   const next = world.add(state);
+  next.lastConn = session.conn;
   startLife(next, now);
   return next;
 }

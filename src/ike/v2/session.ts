@@ -40,7 +40,8 @@ const REKEYED_TIME: Millis = 60_000;
 export class Session implements IkeSa {
   readonly state: SessionState;
   readonly world: World;
-  #conn: Connection | undefined;
+  /** As it was last: it may be configured no more, and its peer is still to be told the end. */
+  lastConn: Connection | undefined;
 
   constructor(state: SessionState, world: World) {
     this.state = state;
@@ -49,10 +50,10 @@ export class Session implements IkeSa {
 
   /** Changes when a responder learns who the peer is. */
   get conn(): Connection {
-    const known = this.#conn?.name === this.state.conn ? this.#conn : undefined;
+    const known = this.lastConn?.name === this.state.conn ? this.lastConn : undefined;
     const conn = this.world.connection(this.state.conn) ?? known;
     if (!conn) throw new Error(`no connection ${this.state.conn}`);
-    this.#conn = conn;
+    this.lastConn = conn;
     return conn;
   }
 
