@@ -61,7 +61,7 @@ export class Forwarder {
     if (!sa.installRoutes) return;
     const { localTs, remoteTs, local, remote } = sa;
     const own = this.#io.host.addresses();
-    child.laid.lay(plan({ localTs, remoteTs, outer: [local.ip, remote.ip], own, mtu }));
+    child.laid.lay(plan({ localTs, remoteTs, outer: [local.ip, remote.ip], own, mtu, serves: true }));
   }
 
   #take(id: number): void {

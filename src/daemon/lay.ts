@@ -17,6 +17,8 @@ export interface Ground {
   readonly mtu: number;
   /** Nothing goes to these networks, or comes from them, where there is no SA for it. */
   readonly blocked?: boolean;
+  /** There is an SA for it, and what is laid in advance for the same networks does not change how it goes. */
+  readonly serves?: boolean;
 }
 
 export interface Plan {
@@ -24,6 +26,7 @@ export interface Plan {
   readonly into: readonly Way[];
   readonly guards: readonly Prefix[];
   readonly blocked: boolean;
+  readonly serves: boolean;
 }
 
 interface Way {
@@ -32,7 +35,8 @@ interface Way {
   readonly mtu: number;
 }
 
-export function plan({ localTs, remoteTs, outer: gateways, own: ours, mtu, blocked = false }: Ground): Plan {
+export function plan(ground: Ground): Plan {
+  const { localTs, remoteTs, outer: gateways, own: ours, mtu, blocked = false, serves = false } = ground;
   const destinations = prefixes(remoteTs);
   const local = prefixes(localTs);
   const outer = parsed(gateways);
@@ -51,6 +55,7 @@ export function plan({ localTs, remoteTs, outer: gateways, own: ours, mtu, block
     // A guard over the peer's own address would drop its ESP, one over ours everything we send.
     guards: destinations.filter((prefix) => ![...outer, ...own].some((ip) => inPrefix(prefix, ip))),
     blocked,
+    serves,
   };
 }
 
@@ -64,7 +69,7 @@ export class Laid {
     this.#routes = routes;
   }
 
-  lay({ exempt, into, guards, blocked }: Plan): void {
+  lay({ exempt, into, guards, blocked, serves }: Plan): void {
     const routes = this.#routes;
     for (const prefix of exempt) {
       routes.exempt(prefix);
@@ -72,9 +77,9 @@ export class Laid {
     }
     for (const way of into) {
       const { prefix, source, mtu } = way;
-      routes.add(prefix, source, mtu);
+      routes.add(prefix, source, mtu, serves);
       this.#into.push(way);
-      this.#undo.push(() => routes.remove(prefix));
+      this.#undo.push(() => routes.remove(prefix, serves));
       if (!blocked) continue;
       routes.block(prefix);
       this.#undo.push(() => routes.unblock(prefix));

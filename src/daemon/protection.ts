@@ -133,10 +133,11 @@ export class Protection {
     const laid = new Laid(routes);
     entry.trap = { policy, laid };
     this.#traps.set(policy, { conn, child: name, mode: entry.child.mode, number: policy, localTs, remoteTs });
+    // What the kernel refuses is a route, and the trap is there all the same.
+    plane.trap(policy, 'trap', localTs, remoteTs);
     if (entry.child.installRoutes) {
       laid.lay(plan({ localTs, remoteTs, outer: entry.outer, own: host.addresses(), mtu }));
     }
-    plane.trap(policy, 'trap', localTs, remoteTs);
   }
 
   untrap(conn: string, child: string): void {

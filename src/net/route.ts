@@ -64,6 +64,8 @@ class Table implements Routes {
   readonly #table: number;
   readonly #rules: Rules;
   readonly #entries = new Map<string, Entry>();
+  /** How many SAs a route serves. */
+  readonly #serving = new Map<string, number>();
   /** What a predecessor has blocked. */
   readonly #inherited = new Map<string, Route>();
   #guards: Guards | undefined;
@@ -90,13 +92,16 @@ class Table implements Routes {
     this.#guards = openGuards({ rtnl: this.#rtnl, rules, index: this.#tun.index, families, nftables, onNews });
   }
 
-  add(destination: Prefix, source: Ip | undefined, mtu: number): void {
+  add(destination: Prefix, source: Ip | undefined, mtu: number, serves = false): void {
+    const name = key(destination);
+    const serving = this.#serving.get(name) ?? 0;
     // Those who share a route follow the newest.
-    this.resize(destination, source, mtu);
+    if (serves || serving === 0) this.resize(destination, source, mtu);
     const route = { ...this.#through(destination, source), mtu };
     // Whatever source and size it has by then: the kernel deletes nothing that differs from what is named.
     const unmake = deleteRoute(this.#through(destination, undefined));
-    this.#install(`route ${key(destination)}`, [this.#change(addRoute(route), unmake)]);
+    this.#install(`route ${name}`, [this.#change(addRoute(route), unmake)]);
+    if (serves) this.#serving.set(name, serving + 1);
   }
 
   resize(destination: Prefix, source: Ip | undefined, mtu: number): void {
@@ -104,8 +109,12 @@ class Table implements Routes {
     this.#rtnl.change(addRoute({ ...this.#through(destination, source), mtu }));
   }
 
-  remove(destination: Prefix): void {
-    this.#release(`route ${key(destination)}`);
+  remove(destination: Prefix, served = false): void {
+    const name = key(destination);
+    const serving = (this.#serving.get(name) ?? 0) - (served ? 1 : 0);
+    if (serving > 0) this.#serving.set(name, serving);
+    else this.#serving.delete(name);
+    this.#release(`route ${name}`);
   }
 
   guard(source: Prefix): void {

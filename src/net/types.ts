@@ -25,11 +25,14 @@ export interface Tun {
 /** Routes and rules of our own table (ARCHITECTURE §4). All of them go with `close`. */
 export interface Routes {
   /** `source` is the address that local traffic should carry, when one of ours lies in the local selectors. */
-  /** `mtu` is the largest packet that fits this way. */
-  add(destination: Prefix, source: Ip | undefined, mtu: number): void;
+  /**
+   * `mtu` is the largest packet that fits this way. What `serves` is the route of an SA, and nothing that is laid in
+   * advance changes it; otherwise the newest says how.
+   */
+  add(destination: Prefix, source: Ip | undefined, mtu: number, serves?: boolean): void;
   /** A route that is there takes packets of another size from now on. */
   resize(destination: Prefix, source: Ip | undefined, mtu: number): void;
-  remove(destination: Prefix): void;
+  remove(destination: Prefix, served?: boolean): void;
   /** Clear packets from this subnet are dropped unless they come out of the TUN. */
   guard(source: Prefix): void;
   unguard(source: Prefix): void;

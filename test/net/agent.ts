@@ -96,9 +96,9 @@ function run({ op, text, number }: Request): unknown {
       });
       return undefined;
     case 'route':
-      return present(routes).add(prefix(), text.source, number.mtu ?? 1400);
+      return present(routes).add(prefix(), text.source, number.mtu ?? 1400, number.serves === 1);
     case 'unroute':
-      return present(routes).remove(prefix());
+      return present(routes).remove(prefix(), number.serves === 1);
     case 'guard':
       return present(routes).guard(prefix());
     case 'unguard':

@@ -86,6 +86,30 @@ test('rules and routes are installed, counted and withdrawn', OPTIONS, async () 
   });
 });
 
+test('what is laid in advance leaves the route of an SA as it is, with its source and its size', OPTIONS, async () => {
+  await inSpaces(1, async (space) => {
+    const agent = await gateway(space, 'nftables');
+    space.ip('address add 10.1.0.1/32 dev lo');
+    const prefix = '10.2.0.0/16';
+    const route = () =>
+      space
+        .ip('route show table 220')
+        .trim()
+        .replace(/\s+/g, ' ')
+        .replace(/ proto \S+/, '');
+    await agent.call('route', { prefix, mtu: 1376 });
+    await agent.call('route', { prefix, mtu: 1438, source: '10.1.0.1', serves: 1 });
+    await agent.call('route', { prefix, mtu: 1376 });
+    await agent.call('unroute', { prefix });
+    assert.match(route(), /src 10\.1\.0\.1 .*mtu 1438/);
+    // Once it has gone, what is laid next says how again.
+    await agent.call('unroute', { prefix, serves: 1 });
+    await agent.call('route', { prefix, mtu: 1376 });
+    assert.match(route(), /^10\.2\.0\.0\/16 dev esp0 .*mtu 1376$/);
+    assert.doesNotMatch(route(), /src/);
+  });
+});
+
 test('what the kernel refuses leaves nothing behind, and names the reason', OPTIONS, async () => {
   await inSpaces(1, async (space) => {
     const agent = await gateway(space, 'nftables');
