@@ -79,7 +79,7 @@ const less = (network: Network) =>
     connections.configure((configuration) => {
       const [conn] = configuration.connections();
       assert.ok(conn);
-      configuration.read([{ ...conn, children: conn.children.slice(0, 1) }], configuration.secrets());
+      return configuration.read([{ ...conn, children: conn.children.slice(0, 1) }], configuration.secrets());
     }),
   );
 
