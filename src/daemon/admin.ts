@@ -36,6 +36,11 @@ export class Admin {
     this.#down = parse(text);
   }
 
+  /** Whether anything is. */
+  get any(): boolean {
+    return this.#down.length > 0;
+  }
+
   isDown(conn: string, child: string): boolean {
     return this.#down.some((one) => one.conn === conn && (one.child === undefined || one.child === child));
   }

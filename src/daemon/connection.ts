@@ -182,6 +182,7 @@ export class ConnectionLife {
       const child = this.#children.get(name);
       if (!child) continue;
       child.wanted = false;
+      child.remake = false;
       if (child.live.size > 0 || child.shut) continue;
       child.state = child.trapped ? 'waiting' : 'down';
       child.reason = TAKEN_DOWN;

@@ -64,7 +64,9 @@ export class Connections {
     this.#peers.configure(this.configuration.connections());
     this.#protect([...this.lives.values()].map(({ conn }) => conn));
     this.#options.guarded('what a predecessor has blocked', () => this.#options.protection.settle());
-    for (const life of this.lives.values()) this.act(life, life.start(this.#options.now()));
+    for (const life of this.lives.values()) {
+      this.#options.guarded('a connection that starts', () => this.act(life, life.start(this.#options.now())));
+    }
   }
 
   /** Nothing is begun any more. */
@@ -101,9 +103,11 @@ export class Connections {
     const lives = added.map((conn) => this.#welcome(conn));
     // A network may have gone from one connection to another: it is protected there before it no longer is here.
     this.#protect([...added, ...changed.map(({ after }) => after)]);
-    for (const conn of removed) this.#dismiss(conn);
-    for (const each of changed) this.#change(each);
-    for (const life of lives) this.act(life, life.start(this.#options.now()));
+    // A bug that one of them meets leaves the others as they are configured.
+    const { guarded, now } = this.#options;
+    for (const conn of removed) guarded('a connection that goes', () => this.#dismiss(conn));
+    for (const each of changed) guarded('a connection that changes', () => this.#change(each));
+    for (const life of lives) guarded('a connection that comes', () => this.act(life, life.start(now())));
     return found;
   }
 
@@ -159,9 +163,13 @@ export class Connections {
   /** Who was turned away may have meant a connection that is DOWN: then that is the reason. */
   explained(event: Event): Event {
     if (event.kind !== 'note' || event.reason.code !== 'no-connection' || !event.reason.peer) return event;
+    // Strangers can ask this as often as they like.
+    if (!this.#options.admin.any) return event;
     const { ip } = event.reason.peer;
-    const open = new Set(this.open().map(({ name }) => name));
-    const meant = this.#known().find((conn) => !open.has(conn.name) && takesAddress(conn.remoteAddrs, ip));
+    const meant = this.configuration
+      .connections()
+      .filter((conn) => conn.children.length > 0 && this.#managed(conn).length === 0)
+      .find((conn) => takesAddress(this.#peers.known(conn).remoteAddrs, ip));
     if (!meant) return event;
     const reason: Reason = { ...event.reason, ...SHUT, text: `connection ${meant.name}: ${SHUT.text}` };
     return { ...event, conn: meant.name, reason };

@@ -19,7 +19,7 @@ import { Forwarder, type Guarded, type Io } from './forward.ts';
 import { KeyExchanges } from './keyexchange.ts';
 import { LogRate } from './lograte.ts';
 import { type Lookup, lookUp } from './lookup.ts';
-import { choosePath } from './path.ts';
+import { choosePath, type Path } from './path.ts';
 import type { PlaneEvent } from './plane.ts';
 import { Protection } from './protection.ts';
 import { report } from './report.ts';
@@ -312,12 +312,22 @@ export class Gateway {
   }
 
   #initiate(conn: Connection, children: readonly string[], trouble: Reason | undefined): void {
-    const path = choosePath(conn, this.#io.host, trouble);
+    const path = this.#path(conn, trouble);
     if ('code' in path) {
       this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
       return;
     }
     this.run(this.endpoint.initiate(this.now(), conn, path.local, path.remote, children).effects);
+  }
+
+  /** What the kernel refuses to say now it may say at the next attempt. */
+  #path(conn: Connection, trouble: Reason | undefined): Path | Reason {
+    try {
+      return choosePath(conn, this.#io.host, trouble);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      return { code: 'internal', text: `the kernel does not tell the way to the peer: ${error.message}`, by: 'us' };
+    }
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------------

@@ -338,6 +338,18 @@ test('a child whose configuration has changed is made anew when the old one is g
   assert.deepEqual(actions, [{ type: 'child', session: stage.session, child: 'net' }]);
 });
 
+test('children that were to be remade are not, once they have been taken down', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.comes();
+  stage.life.remake(['net']);
+  stage.life.down(stage.now, ['net']);
+  const reason: Reason = { code: 'requested', text: 'closed by us', by: 'us' };
+  const id = stage.session * 10;
+  stage.tell({ kind: 'child-closed', session: stage.session, conn: 'gw', child: 'net', id, reason });
+  assert.deepEqual(stage.life.tick(stage.now), []);
+});
+
 test('the last failure is kept with its count, and what we did on purpose is none', () => {
   const stage = new Stage();
   stage.up();

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Ip, parsePrefix } from '../../src/bytes/ip.ts';
 import type { AddressPattern, Child, Connection } from '../../src/ike/connection.ts';
+import { EPERM, SystemError } from '../../src/net/error.ts';
 import { Network, within } from '../security/gateways.ts';
-import { child, LEFT_IP, offers, RIGHT_IP, selectors } from '../support/connections.ts';
+import { child, connection, LEFT_IP, offers, RIGHT_IP, selectors } from '../support/connections.ts';
 
 const OTHER = { name: 'other', localTs: selectors('10.1.1.0/24'), remoteTs: selectors('10.2.1.0/24') };
 
@@ -183,3 +184,48 @@ for (const version of [2, 1] as const) {
       );
     }));
 }
+
+test('a bug that one connection meets as it changes leaves the others as they are configured', () => {
+  const lines: string[] = [];
+  return within(new Network({}, { lines }), ({ left: { gateway } }) => {
+    const read = (keyingTries: number) =>
+      gateway.change((connections) =>
+        connections.configure((configuration) =>
+          configuration.read(
+            ['a', 'b', 'c'].map((name) => connection({ name, keyingTries })),
+            [],
+          ),
+        ),
+      );
+    read(1);
+    const [a] = gateway.lives.values();
+    assert.ok(a);
+    a.configure = () => {
+      throw new Error('a bug');
+    };
+    read(2);
+    assert.deepEqual(
+      [...gateway.lives.values()].map(({ conn }) => conn.keyingTries),
+      [1, 2, 2],
+    );
+    assert.equal(lines.splice(0).filter((line) => line.includes('"event":"bug"')).length, 1);
+  });
+});
+
+test('a kernel that does not tell the way to the peer is asked again at the next attempt', () => {
+  let asked = 0;
+  const sourceFor = () => {
+    if (asked++ === 0) throw new SystemError('RTM_GETROUTE', EPERM);
+    return LEFT_IP;
+  };
+  const over = { remoteAddrs: at(RIGHT_IP), retryInterval: 5000 };
+  return within(new Network(over, { host: { sourceFor }, rightHas: { remoteAddrs: at(LEFT_IP) } }), (network) => {
+    const { left, net } = network;
+    left.gateway.up(lifeOf(left), ['net']);
+    assert.equal(lifeOf(left).status(network.now).state, 'phase1-failed');
+    network.now += 5000;
+    left.gateway.change((connections) => connections.tick(network.now));
+    net.settle();
+    assert.deepEqual(names(left), ['net']);
+  });
+});

@@ -44,6 +44,8 @@ export interface NetworkOptions {
   readonly lines?: string[];
   /** What names stand for. */
   readonly lookup?: Lookup;
+  /** What the hosts answer otherwise. */
+  readonly host?: Partial<Io['host']>;
   /** What the right one has otherwise. */
   readonly rightHas?: Partial<Connection>;
 }
@@ -59,10 +61,15 @@ export class Network {
   readonly installed: { readonly from: Ip; readonly sa: ChildSa }[] = [];
   readonly #lines: string[];
   readonly #lookup: Lookup | undefined;
+  readonly #answers: Partial<Io['host']>;
 
-  constructor(over: Partial<Connection> = {}, { raw = false, lines, lookup, rightHas = {} }: NetworkOptions = {}) {
+  constructor(
+    over: Partial<Connection> = {},
+    { raw = false, lines, lookup, rightHas = {}, host = {} }: NetworkOptions = {},
+  ) {
     this.#lines = lines ?? [];
     this.#lookup = lookup;
+    this.#answers = host;
     const [left, right] = sides(over, rightHas);
     this.net.filter = (flight) => {
       this.flights.push(flight);
@@ -90,7 +97,7 @@ export class Network {
         raw,
         tun,
         routes: NO_ROUTES,
-        host: hostAt(ip),
+        host: { ...hostAt(ip), ...this.#answers },
         pipelines,
       },
       random: seeded(seed),
