@@ -36,6 +36,7 @@ export class Service {
   /** Reloads come one after the other; a wish that comes before its turn is one with those that wait already. */
   #reloads: Promise<void> = Promise.resolve();
   #waiting = false;
+  #stopping = false;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -64,7 +65,9 @@ export class Service {
     if (this.#duties) this.#queue();
   }
 
+  /** From now on there is nothing to reload, and READY would take the end back. */
   stopping(): void {
+    this.#stopping = true;
     this.#say('STOPPING=1', 'STATUS=stopping');
   }
 
@@ -78,6 +81,7 @@ export class Service {
 
   async #reload(): Promise<void> {
     this.#waiting = false;
+    if (this.#stopping) return;
     this.#say('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`, 'STATUS=reloading');
     this.#status = '';
     try {
@@ -85,7 +89,7 @@ export class Service {
     } catch (err) {
       this.#options.log.error({ event: 'bug', bug: true, err }, 'the reload met a bug');
     }
-    this.#say('READY=1', ...this.#news());
+    if (!this.#stopping) this.#say('READY=1', ...this.#news());
   }
 
   #look(): void {

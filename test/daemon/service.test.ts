@@ -152,6 +152,22 @@ test('a reload that is asked for too early is done as soon as there is something
   );
 });
 
+test('once it stops, nothing is reloaded, and it is not told to be ready again', async (t) => {
+  const { service, told, duties } = bench(t, { NOTIFY_SOCKET: '/run/manager' });
+  let reloads = 0;
+  const reload = async () => {
+    reloads++;
+    service.stopping();
+  };
+  service.ready({ ...duties, reload });
+  service.reload();
+  await settled();
+  service.reload();
+  await settled();
+  assert.equal(reloads, 1);
+  assert.equal(told.at(-1), 'STOPPING=1 STATUS=stopping');
+});
+
 test('a bug in a reload is logged, and the service is ready again', async (t) => {
   const { service, told, logged, duties } = bench(t, { ...WATCHED });
   const err = new Error('a bug');
