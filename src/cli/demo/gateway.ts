@@ -30,13 +30,34 @@ export function controlOf(side: Side): string {
   return `unix://${join(FOLDER, `${side}.vici`)}`;
 }
 
-/** `renewal` is the age in seconds at which this side changes the keys of the tunnel; 0 leaves that to the other one. */
-export function configuration(side: Side, secret: string, renewal: number): string {
+export interface Settings {
+  readonly secret: string;
+  readonly proposals: string;
+  /** The age in seconds at which this side changes the keys of the tunnel; 0 leaves that to the other one. */
+  readonly renewal: number;
+  /** A second connection, to nobody. */
+  readonly branch: boolean;
+}
+
+/** Where `proposals` stands. */
+export const PROPOSALS_LINE = 5;
+
+/** Writes the file, of which a gateway that runs does not know yet. */
+export function configure(side: Side, settings: Settings): void {
+  writeFileSync(fileOf(side), configuration(side, settings), { mode: 0o600 });
+}
+
+function fileOf(side: Side): string {
+  return join(FOLDER, `${side}.conf`);
+}
+
+function configuration(side: Side, { secret, proposals, renewal, branch }: Settings): string {
   const [own, peer] = [SITES[side], SITES[side === 'a' ? 'b' : 'a']];
   return `connections {
   gw {
     local_addrs = ${own.outside}
     remote_addrs = ${peer.outside}
+    proposals = ${proposals}
     local {
       auth = psk
       id = ${own.id}
@@ -53,7 +74,7 @@ export function configuration(side: Side, secret: string, renewal: number): stri
       }
     }
   }
-}
+${branch ? BRANCH : ''}}
 secrets {
   ike-gw {
     id-1 = ${own.id}
@@ -63,6 +84,22 @@ secrets {
 }
 `;
 }
+
+const BRANCH = `  branch {
+    remote_addrs = 192.0.2.3
+    local {
+      auth = psk
+    }
+    remote {
+      auth = psk
+    }
+    children {
+      net {
+        remote_ts = 10.3.0.0/24
+      }
+    }
+  }
+`;
 
 export class Gateway {
   readonly #child: ChildProcess;
@@ -79,11 +116,17 @@ export class Gateway {
   }
 
   /** Returns once it can be asked. */
-  static async start(stage: Stage, side: Side, conf: string, onLog: (line: LogLine) => void): Promise<Gateway> {
-    const file = join(FOLDER, `${side}.conf`);
-    writeFileSync(file, conf, { mode: 0o600 });
+  static async start(stage: Stage, side: Side, onLog: (line: LogLine) => void): Promise<Gateway> {
     const control = controlOf(side);
-    const args = ['daemon', '--config', file, '--control', control, '--state-dir', join(FOLDER, `${side}.state`)];
+    const args = [
+      'daemon',
+      '--config',
+      fileOf(side),
+      '--control',
+      control,
+      '--state-dir',
+      join(FOLDER, `${side}.state`),
+    ];
     const child = stage.spawn(side, process.execPath, [MAIN, ...args]);
     const gateway = new Gateway(child, control);
     const ended = once(child, 'close').then(([code, signal]) => {
@@ -107,7 +150,7 @@ export class Gateway {
       throw new DemoError(`a gateway ended unexpectedly:\n${this.#errors.trimEnd()}`);
     }
     this.#client ??= await Client.connect(this.#control);
-    const [connection] = await connections(this.#client);
+    const connection = (await connections(this.#client)).find(({ name }) => name === 'gw');
     const all = (await sessions(this.#client)).map(([, session]) => session);
     const session = all.find((one) => text(one, 'state') === 'ESTABLISHED') ?? all[0];
     const children = session ? sections(session, 'child-sas').map(([, child]) => child) : [];

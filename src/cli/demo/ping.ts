@@ -14,8 +14,18 @@ export interface Tally {
 
 /** One packet and its answer each tenth of a second. */
 export const PING = ['-n', '-O', '-i', '0.1', '-s', '1000'] as const;
-/** IPv4 and ICMP headers included. */
-export const PING_BYTES = 1028;
+
+export const NOTHING: Tally = { sent: 0, answered: 0, lost: 0, roundTrip: undefined };
+
+/** The round trip is that of the later one. */
+export function sum(earlier: Tally, later: Tally): Tally {
+  return {
+    sent: earlier.sent + later.sent,
+    answered: earlier.answered + later.answered,
+    lost: earlier.lost + later.lost,
+    roundTrip: later.roundTrip ?? earlier.roundTrip,
+  };
+}
 
 export class Ping {
   readonly #child: ChildProcess;

@@ -23,9 +23,11 @@ export interface Parts {
 
 export interface Screen {
   /** Something has happened. */
-  event(seconds: number, text: string): void;
-  /** How things stand. */
-  status(seconds: number, rows: readonly Row[]): void;
+  event(seconds: number, text: string, colour?: Colour): void;
+  /** How things stand. What is not important can be left out where it is not drawn in place. */
+  status(seconds: number, rows: readonly Row[], important: boolean): void;
+  /** Nothing happens by itself any more. */
+  over(): void;
   /** Leaves what is shown and goes on below it. */
   close(): void;
 }
@@ -52,14 +54,16 @@ class Lines implements Screen {
     this.#out.write(`${stamp(seconds)}  ${clean(text)}\n`);
   }
 
-  status(seconds: number, rows: readonly Row[]): void {
-    if (seconds < this.#due) return;
+  status(seconds: number, rows: readonly Row[], important: boolean): void {
+    if (seconds < this.#due && !important) return;
     this.#due = seconds + this.#interval;
     rows.forEach(({ label, text }, i) => {
       const at = i === 0 ? stamp(seconds) : ' '.repeat(stamp(seconds).length);
       this.#out.write(`${at}  ${label.padEnd(LABEL)}${clean(text)}\n`);
     });
   }
+
+  over(): void {}
 
   close(): void {
     this.#out.write('\n');
@@ -77,8 +81,9 @@ class Picture implements Screen {
   readonly #out: Out;
   readonly #size: NonNullable<Out['size']>;
   readonly #parts: Parts;
-  readonly #events: string[] = [];
+  readonly #events: Line[] = [];
   #rows: readonly Row[] = [];
+  #over = false;
   #drawn = 0;
 
   constructor(out: Out, size: NonNullable<Out['size']>, parts: Parts) {
@@ -90,13 +95,18 @@ class Picture implements Screen {
     this.#draw();
   }
 
-  event(seconds: number, text: string): void {
-    this.#events.push(`${stamp(seconds)}  ${clean(text)}`);
+  event(seconds: number, text: string, colour?: Colour): void {
+    this.#events.push({ text: `${stamp(seconds)}  ${clean(text)}`, dim: STAMP, colour });
     this.#draw();
   }
 
   status(_seconds: number, rows: readonly Row[]): void {
     this.#rows = rows;
+    this.#draw();
+  }
+
+  over(): void {
+    this.#over = true;
     this.#draw();
   }
 
@@ -107,11 +117,16 @@ class Picture implements Screen {
   #draw(): void {
     const { columns, rows } = this.#size();
     const { head, foot } = this.#parts;
-    const above: Line[] = [...head.map(title), { text: '' }, ...this.#rows.map(line)];
-    const below: Line[] = [{ text: '' }, ...foot.map((text): Line => ({ text, colour: 'dim' }))];
-    const room = Math.max(1, rows - above.length - below.length - 3);
-    const events = this.#events.slice(-room).map((text): Line => ({ text, dim: STAMP }));
-    const lines = [...above, { text: '' }, ...events, ...below].slice(-(rows - 1));
+    const above = (title: readonly Line[]): Line[] => [...title, { text: '' }, ...this.#rows.map(line), { text: '' }];
+    const below: Line[] = this.#over ? ['', ...foot].map((text): Line => ({ text, colour: 'dim' })) : [];
+    const events = this.#events.slice(-rows).flatMap((event) => wrapped(event, columns - 1));
+    // What happens needs the room more than the drawing at the head, of which a part says nothing.
+    const title = head.map(titled);
+    const wide = head.every((text) => text.length < columns);
+    const fits = wide && above(title).length + events.length + below.length < rows;
+    const top = above(fits ? title : title.slice(0, 1));
+    const room = Math.max(1, rows - top.length - below.length - 1);
+    const lines = [...top, ...events.slice(-room), ...below].slice(-(rows - 1));
     const text = lines.map((one) => `${this.#paint(one, columns)}\x1b[K\n`).join('');
     this.#out.write(`${this.#drawn > 0 ? `\x1b[${this.#drawn}A` : ''}\r${text}\x1b[J`);
     this.#drawn = lines.length;
@@ -126,7 +141,21 @@ class Picture implements Screen {
   }
 }
 
-function title(text: string, i: number): Line {
+/** Between words, where there are some, and under the beginning of the text. */
+function wrapped(event: Line, columns: number): Line[] {
+  const indent = ' '.repeat(/^ *[\d.]+ s +/.exec(event.text)?.[0].length ?? 0);
+  const lines: Line[] = [];
+  let rest = [...event.text];
+  while (rest.length > columns && columns > 2 * indent.length) {
+    const space = rest.lastIndexOf(' ', columns);
+    const at = space > indent.length ? space : columns;
+    lines.push({ ...event, text: rest.slice(0, at).join('') });
+    rest = [...indent, ...rest.slice(space > indent.length ? at + 1 : at)];
+  }
+  return [...lines, { ...event, text: rest.join('') }];
+}
+
+function titled(text: string, i: number): Line {
   return i === 0 ? { text, colour: 'bold' } : { text };
 }
 

@@ -4,10 +4,11 @@ import { text } from '../../daemon/control/section.ts';
 import type { Section } from '../../daemon/control/vici.ts';
 import { bytes, duration } from '../render/units.ts';
 import type { LogLine, View } from './gateway.ts';
-import { PING_BYTES, type Tally } from './ping.ts';
+import type { Tally } from './ping.ts';
 import { SITES, type Side } from './stage.ts';
 
-const WARN = 40;
+/** pino's level of a warning. */
+export const WARN = 40;
 
 /** Undefined for what the other gateway says as well, or what nobody needs to know here. */
 export function told(side: Side, line: LogLine): string | undefined {
@@ -46,16 +47,15 @@ export function protection({ child }: View): string {
 }
 
 export function keys({ child }: View, renewals: number): string {
-  if (!child) return 'none yet';
+  if (!child) return 'none';
   const rekey = text(child, 'rekey-time');
   const next = rekey === undefined ? '' : `, next in ${duration(Number(rekey))}`;
   return `SPI ${text(child, 'spi-out')} out, ${text(child, 'spi-in')} in; changed ${times(renewals)}${next}`;
 }
 
 export function pings(tally: Tally): string {
-  const { sent, answered, roundTrip } = tally;
-  const time = roundTrip === undefined ? '' : `, ${roundTrip.toFixed(1)} ms there and back`;
-  return `${fate(tally)}, ${bytes((sent + answered) * PING_BYTES)}${time}`;
+  const { roundTrip } = tally;
+  return `${fate(tally)}${roundTrip === undefined ? '' : `, ${roundTrip.toFixed(1)} ms there and back`}`;
 }
 
 export function fate({ sent, answered, lost }: Tally): string {
