@@ -5,11 +5,9 @@ import { ControlError } from '../daemon/control/client.ts';
 import { DEFAULT_URI } from '../daemon/control/uri.ts';
 import { builtAt, OLDEST_NODE, VERSION } from './about.ts';
 import { admin } from './commands/admin.ts';
-import { check } from './commands/check.ts';
 import { counters } from './commands/counters.ts';
 import { down } from './commands/down.ts';
 import { log } from './commands/log.ts';
-import { options } from './commands/options.ts';
 import { rekey } from './commands/rekey.ts';
 import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
@@ -143,14 +141,15 @@ async function parse(args: readonly string[], io: Io): Promise<number> {
             describe: 'read nothing: count the options that are honoured, and with --json name them',
           }),
       async (argv) => {
+        // Both read the languages of configuration, which the other commands need not wait for.
         if (argv.options) {
+          const { options } = await import('./commands/options.ts');
           code = options(argv, io);
           return;
         }
-        code = check(
-          { config: configFiles(argv.config), secrets: argv.secrets, profile: argv.profile, json: argv.json },
-          io,
-        );
+        const { check } = await import('./commands/check.ts');
+        const { secrets, profile, json } = argv;
+        code = check({ config: configFiles(argv.config), secrets, profile, json }, io);
       },
     )
     .command(
