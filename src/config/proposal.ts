@@ -54,20 +54,20 @@ export function parseProposals(
       offers.push(...defaultOffers(protocol, version));
       continue;
     }
-    const parsed = parseProposal(written, protocol, version);
-    if (!parsed.ok) return parsed;
-    offers.push(...parsed.offers);
+    const proposal = parseProposal(written, protocol, version);
+    if (!proposal.ok) return proposal;
+    offers.push(...proposal.offers);
   }
   if (offers.length === 0) return refused(items.join(','), 'no proposal is written here');
   if (offers.length > MOST) return refused(items[MOST] ?? '', `more than ${MOST} proposals`);
   return { ok: true, offers };
 }
 
-export function defaultOffers(protocol: ProposalProtocol, version: 0 | 1 | 2): Offer[] {
+export function defaultOffers(protocol: ProposalProtocol, version: 0 | 1 | 2): readonly Offer[] {
   return defaultTexts(protocol, version).flatMap((text) => {
-    const parsed = parseProposal(text, protocol, version);
-    if (!parsed.ok) throw new Error(`the default proposal is wrong: ${parsed.message}`);
-    return parsed.offers;
+    const proposal = parseProposal(text, protocol, version);
+    if (!proposal.ok) throw new Error(`the default proposal is wrong: ${proposal.message}`);
+    return proposal.offers;
   });
 }
 
@@ -82,7 +82,22 @@ function defaultTexts(protocol: ProposalProtocol, version: 0 | 1 | 2): readonly 
   }
 }
 
+/** Thousands of connections say the same few things: each is kept once. */
+const parsed = new Map<string, Proposals>();
+const MOST_KEPT = 256;
+
 function parseProposal(text: string, protocol: ProposalProtocol, version: 0 | 1 | 2): Proposals {
+  const key = `${protocol} ${version} ${text}`;
+  const known = parsed.get(key);
+  if (known) return known;
+  const result = readProposal(text, protocol, version);
+  if (!result.ok) return result;
+  if (parsed.size >= MOST_KEPT) parsed.clear();
+  parsed.set(key, result);
+  return result;
+}
+
+function readProposal(text: string, protocol: ProposalProtocol, version: 0 | 1 | 2): Proposals {
   const transforms: Transform[] = [];
   for (const part of text.split('-')) {
     const word = part.trim();
