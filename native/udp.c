@@ -49,7 +49,9 @@ static int bind_apart(int fd, int version, uint16_t port, const char **call) {
 
 int udp_open(int version, uint16_t port, uint32_t mark, const char **call) {
   int fd = path_socket(version, SOCK_DGRAM, 0, mark, BUFFER, call);
-  return fd < 0 ? fd : bind_apart(fd, version, port, call);
+  if (fd < 0) return fd;
+  *call = "setsockopt(RECVERR)";
+  return path_report(fd, version) != 0 ? failed(fd) : bind_apart(fd, version, port, call);
 }
 
 int udp_member(int version, uint16_t port, uint32_t mark, bool data, unsigned *uses, const char **call) {

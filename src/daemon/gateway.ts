@@ -106,6 +106,7 @@ export class Gateway {
     });
     this.watchers.add((event) => guarded('an updown program', () => this.#updown.event(event)));
     io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
+    io.nat.onErrors = (records, count) => guarded('an error of the network', () => plane.pathErrors(records, count));
     io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
   }
 

@@ -94,7 +94,6 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const audit = auditing(options, log);
   const roles = { uid: process.geteuid?.() ?? 0, ...options.roles };
   const gate = new Gate({ groups: roles, audit, gateway: desk, now: gateway.now });
-  opened.group.onErrors = (records, count) => gateway.forwarder.plane.pathErrors(records, count);
   const control = await listen(options, desk, gate, log, tap);
   if (!control) {
     await io.pipelines.close();

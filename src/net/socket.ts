@@ -24,15 +24,14 @@ export interface Use {
   readonly receive: (fd: number, bytes: Uint8Array, path: Uint8Array) => number;
   /** `bytes` and `path` are borrowed. */
   readonly deliver: (bytes: Uint8Array, path: Path) => void;
-  /** Where a socket tells errors, too: what is polled in its place, and who takes them. */
-  readonly watch?: (fd: number) => number;
-  readonly errors?: (fd: number, version: Version) => void;
+  /** A socket that tells errors, too: who takes them. */
+  readonly errors: (fd: number, version: Version) => void;
 }
 
 interface Socket {
   readonly fd: number;
   readonly path: Path;
-  /** What is polled: the socket itself, or what stands for it. */
+  /** What is polled: it stands for the socket. */
   readonly polled: number;
   watch: Watch | undefined;
 }
@@ -64,11 +63,12 @@ export class Sockets {
     }
   }
 
-  send(bytes: Uint8Array, from: Ip, to: SocketAddress): boolean {
+  /** 0, or the errno. */
+  send(bytes: Uint8Array, from: Ip, to: SocketAddress): number {
     const socket = this.#socket(isV6(to.ip) ? 6 : 4);
-    if (this.#closed || !socket) return false;
+    if (this.#closed || !socket) return EAFNOSUPPORT;
     socket.path.set(from, to);
-    return addon().send(socket.fd, bytes, socket.path.bytes) >= 0;
+    return Math.max(0, -addon().send(socket.fd, bytes, socket.path.bytes));
   }
 
   close(): void {
@@ -76,13 +76,14 @@ export class Sockets {
     this.#closed = true;
     for (const { fd, polled, watch } of this.#all()) {
       if (watch) addon().pollStop(watch);
-      if (polled !== fd) addon().close(polled);
+      addon().close(polled);
       addon().close(fd);
     }
   }
 
   #made(fd: number, version: Version): Socket {
-    return { fd, path: new Path(version), polled: this.#use.watch?.(fd) ?? fd, watch: undefined };
+    // Who polls the socket itself would take its errors for its end.
+    return { fd, path: new Path(version), polled: addon().udpWatch(fd), watch: undefined };
   }
 
   #socket(version: Version): Socket | undefined {
@@ -95,7 +96,7 @@ export class Sockets {
 
   /** What is left after a burst makes the socket readable again in the next turn of the event loop. */
   #drain({ fd, path }: Socket): void {
-    this.#use.errors?.(fd, path.version);
+    this.#use.errors(fd, path.version);
     for (let i = 0; i < BURST && !this.#closed; i++) {
       const length = this.#use.receive(fd, buffer, path.bytes);
       if (length === -EAGAIN) return;

@@ -7,8 +7,10 @@ export interface UdpPort {
   readonly port: number;
   /** Called for each datagram; `bytes` are borrowed until the handler returns. */
   onReceive: (bytes: Uint8Array, from: SocketAddress, to: SocketAddress) => void;
-  /** False when the kernel refused (no route, full buffer): the datagram is lost, as datagrams are. */
-  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): boolean;
+  /** What the network says of packets that we sent: records as a lane has them (esp/layout.ts), borrowed. */
+  onErrors: (records: Int32Array, count: number) => void;
+  /** 0, or the errno with which the kernel refused (no route, full buffer): the datagram is lost, as datagrams are. */
+  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): number;
   close(): void;
 }
 

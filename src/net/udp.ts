@@ -4,11 +4,13 @@
 import type { SocketAddress } from '../bytes/ip.ts';
 import { EACCES, EADDRINUSE, markHint, SystemError, system } from './error.ts';
 import { addon, type Opened, type Version } from './native.ts';
-import { ifSupported, type SocketOptions, Sockets, type Use } from './socket.ts';
+import { ifSupported, type SocketOptions, Sockets } from './socket.ts';
 import type { UdpPort } from './types.ts';
 
 /** 16 records of 12 words (native/lane.h). */
 const ERROR_RECORDS = 16 * 12;
+/** What records say they come from: the numbers of a lane's sources. */
+const SOURCE = { 4: 1, 6: 2 } as const;
 
 /** Attempts to find a number that is free in both families, when the kernel chooses. */
 const TRIES = 16;
@@ -21,9 +23,8 @@ export function openUdp(port: number, { mark = 0 }: SocketOptions = {}): UdpPort
 
 /** A port that main thread and workers share. Descriptors of worker n are at index n. */
 export interface UdpGroup {
+  /** It hears of errors of any socket of the group. */
   readonly main: UdpPort;
-  /** What the network says of packets of any socket of the group, told to the main one: records as a lane has them. */
-  onErrors: (records: Int32Array, count: number) => void;
   readonly v4: readonly number[];
   readonly v6: readonly number[] | undefined;
   /** The facilities of `uses` that the kernel has. */
@@ -58,13 +59,8 @@ export function openGroup(port: number, { mark = 0, workers, uses: wished }: Gro
   const { v4, v6, number } = inBothFamilies(port, (version, wanted) => member(version, wanted, false));
   try {
     const group = { v4: of(4, v4, number), v6: v6 === undefined ? undefined : of(6, v6, number) };
-    const records = new Int32Array(ERROR_RECORDS);
     const made: UdpGroup = {
-      main: new Port(number, v4, v6, {
-        watch: (fd) => addon().udpWatch(fd),
-        errors: (fd, version) => made.onErrors(records, addon().udpErrors(fd, version === 4 ? 1 : 2, records)),
-      }),
-      onErrors: () => {},
+      main: new Port(number, v4, v6),
       ...group,
       uses,
       close() {
@@ -117,12 +113,17 @@ function hint(errno: number, syscall: string, port: number): string {
 class Port implements UdpPort {
   readonly port: number;
   onReceive: UdpPort['onReceive'] = () => {};
+  onErrors: UdpPort['onErrors'] = () => {};
   readonly #sockets: Sockets;
 
-  constructor(port: number, v4: number, v6: number | undefined, watching: Pick<Use, 'watch' | 'errors'> = {}) {
+  constructor(port: number, v4: number, v6: number | undefined) {
     this.port = port;
+    const records = new Int32Array(ERROR_RECORDS);
     this.#sockets = new Sockets(v4, v6, {
-      ...watching,
+      errors: (fd, version) => {
+        const count = addon().udpErrors(fd, SOURCE[version], records);
+        if (count > 0) this.onErrors(records, count);
+      },
       receive: addon().udpReceive,
       deliver: (bytes, path) => {
         this.onReceive(bytes, { ip: path.remote, port: path.port }, { ip: path.local, port });
@@ -130,7 +131,7 @@ class Port implements UdpPort {
     });
   }
 
-  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): boolean {
+  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): number {
     return this.#sockets.send(bytes, from.ip, to);
   }
 

@@ -63,7 +63,7 @@ function run({ op, text, number }: Request): unknown {
       return listen(group.main);
     }
     case 'udp-send':
-      return present(udp).send(unhex(word('hex')), end('from'), end('to'));
+      return present(udp).send(unhex(word('hex')), end('from'), end('to')) === 0;
     case 'udp-close':
       return present(udp).close();
     case 'raw':

@@ -2,6 +2,7 @@
 
 import type { Ip, SocketAddress } from '../../src/bytes/ip.ts';
 import { formatSocketAddress } from '../../src/bytes/ip.ts';
+import { EADDRNOTAVAIL } from '../../src/net/error.ts';
 import type { Tun, UdpPort } from '../../src/net/types.ts';
 
 /** Protocol 50, both families. */
@@ -90,6 +91,7 @@ type Send = (flight: Flight) => boolean;
 class MemoryUdp implements UdpPort {
   readonly port: number;
   onReceive: UdpPort['onReceive'] = () => {};
+  onErrors: UdpPort['onErrors'] = () => {};
   readonly close: () => void;
   readonly #send: Send;
 
@@ -99,8 +101,8 @@ class MemoryUdp implements UdpPort {
     this.close = close;
   }
 
-  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): boolean {
-    return this.#send({ bytes, from: { ip: from.ip, port: this.port }, to });
+  send(bytes: Uint8Array, from: SocketAddress, to: SocketAddress): number {
+    return this.#send({ bytes, from: { ip: from.ip, port: this.port }, to }) ? 0 : EADDRNOTAVAIL;
   }
 }
 
