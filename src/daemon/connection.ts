@@ -4,8 +4,8 @@
 
 import type { Connection, Millis } from '../ike/connection.ts';
 import type { Event, SessionId } from '../ike/effects.ts';
-import { isOurWill, type Reason } from '../ike/reason.ts';
-import { wordFor } from '../ike/words.ts';
+import { isOurWill, isSilence, type Reason } from '../ike/reason.ts';
+import { Failures } from './failures.ts';
 import type { ConnectionState, ConnectionStatus } from './status.ts';
 
 export type Action =
@@ -34,12 +34,15 @@ const IDLE: Reason = { code: 'ok', text: 'not started' };
 const UP: Reason = { code: 'ok', text: 'established' };
 const NEGOTIATING: Reason = { code: 'ok', text: 'negotiating' };
 const TAKEN_DOWN: Reason = { code: 'requested', text: 'taken down', by: 'us' };
-export const SHUT: Reason = {
-  code: 'admin-down',
-  text: 'its management status is DOWN',
-  by: 'us',
-  remedy: 'run: espalier admin up NAME',
-};
+/** Of a connection, or of one child of it. */
+export function adminDown(name: string): Reason {
+  return {
+    code: 'admin-down',
+    text: 'its management status is DOWN',
+    by: 'us',
+    remedy: `run: espalier admin up ${name}`,
+  };
+}
 
 /** A peer that began afresh is given this long to bring its children before we do. */
 const GRACE: Millis = 2000;
@@ -55,11 +58,7 @@ export class ConnectionLife {
   /** Attempts that have ended without an IKE SA, since the last success. */
   #tries = 0;
   #retryAt: Millis | undefined;
-  #failure:
-    | { readonly reason: Reason; readonly child?: string; readonly at: Millis; readonly times: number }
-    | undefined;
-  /** When the request was first sent that is being repeated now. */
-  #silentSince: Millis | undefined;
+  readonly #failures = new Failures();
 
   constructor(conn: Connection, now: Millis) {
     this.#conn = conn;
@@ -144,10 +143,10 @@ export class ConnectionLife {
       child.shut = true;
       child.wanted = false;
       child.state = 'down';
-      child.reason = SHUT;
+      child.reason = adminDown(this.#conn.name);
     }
     if (this.#wanted().length === 0) this.#retryAt = undefined;
-    if (this.#shut()) this.#enter(now, 'down', SHUT);
+    if (this.#shut()) this.#enter(now, 'down', adminDown(this.#conn.name));
     return actions;
   }
 
@@ -223,28 +222,28 @@ export class ConnectionLife {
         this.#sessions.set(event.by, { initiator: true, established: true });
         return [];
       case 'session-closed':
-        this.#note(now, event.reason);
+        this.#failures.note(now, event.reason);
         return this.#closed(now, event.session, event.established, event.reason);
       case 'child-established':
         return this.#childUp(now, event.child, event.id);
       case 'child-rekeyed':
         return this.#childUp(now, event.child, event.by, event.id);
       case 'child-closed':
-        this.#note(now, event.reason, event.child);
+        this.#failures.note(now, event.reason, event.child);
         return this.#childDown(now, event.child, event.id, event.reason);
       case 'child-failed':
-        this.#note(now, event.reason, event.child);
+        this.#failures.note(now, event.reason, event.child);
+        if (event.renews) this.#failures.unrenewed(event.child, event.reason);
         return this.#childFailed(now, event.child, event.reason);
       case 'no-answer':
-        this.#silentSince = event.since;
+        this.#failures.silent(event.since, event.reason);
         return [];
       case 'answered':
-        this.#silentSince = undefined;
+        this.#failures.heard();
         return [];
       case 'note':
-        this.#note(now, event.reason);
-        if (this.#sessions.size === 0 && event.session === 0 && !this.#shut())
-          this.#enter(now, 'phase1-failed', event.reason);
+        this.#failures.note(now, event.reason, event.child);
+        this.#noted(now, event);
         return [];
       case 'peer-moved':
       case 'vendors':
@@ -265,12 +264,12 @@ export class ConnectionLife {
     return {
       name: this.#conn.name,
       state: this.#state,
-      reason: this.#silence(now) ?? this.#reason,
+      reason: (this.#state === 'phase2-failed' ? undefined : this.#failures.silence(now)) ?? this.#reason,
       since: Math.max(0, Math.floor((now - this.#since) / 1000)),
       remote: '',
       children: [...this.#children].map(([name, { state, reason }]) => ({ name, state, reason })),
-      suspicions: [],
-      ...this.#lastFailure(now),
+      suspicions: this.#failures.standing(),
+      ...this.#failures.last(now),
     };
   }
 
@@ -282,7 +281,7 @@ export class ConnectionLife {
 
   #established(now: Millis, session: SessionId): Action[] {
     const entry = this.#sessions.get(session);
-    this.#silentSince = undefined;
+    this.#failures.heard();
     if (entry) entry.established = true;
     else this.#sessions.set(session, { initiator: false, established: true });
     this.#tries = 0;
@@ -296,17 +295,18 @@ export class ConnectionLife {
   #closed(now: Millis, session: SessionId, established: boolean, reason: Reason): Action[] {
     const entry = this.#sessions.get(session);
     this.#sessions.delete(session);
-    this.#silentSince = undefined;
+    this.#failures.heard();
     // Half-open sessions of others do not count: whoever forges the peer's address can have one at any time.
     if ([...this.#sessions.values()].some((other) => other.initiator || other.established)) return [];
-    const ended = established || reason.code === 'reconfigured';
+    // A peer that believed in us, and then did not, has refused us; and one that was never heard was never there.
+    const begun = established && reason.code !== 'auth-failed' && reason.code !== 'unanswered-4500';
+    const ended = begun || reason.code === 'reconfigured';
     if (ended || (isOurWill(reason) && this.#wanted().length === 0)) return this.#ended(now, reason);
     if (entry?.initiator) this.#tries++;
     const { keyingTries, retryInterval } = this.#conn;
     const wanted = this.#wanted().length > 0;
-    const silent = reason.code === 'no-answer';
     // Silence may pass; a refusal will be the same the next moment.
-    if (wanted && entry?.initiator && silent && (keyingTries === 0 || this.#tries < keyingTries)) {
+    if (wanted && entry?.initiator && isSilence(reason) && (keyingTries === 0 || this.#tries < keyingTries)) {
       return this.pursue(now);
     }
     this.#enter(now, 'phase1-failed', reason);
@@ -322,7 +322,9 @@ export class ConnectionLife {
 
   #ended(now: Millis, reason: Reason): Action[] {
     if (this.#wanted().length === 0) {
-      if (this.#shut()) this.#enter(now, 'down', SHUT);
+      const failed = [...this.#children.values()].find(({ state }) => state === 'phase2-failed');
+      if (this.#shut()) this.#enter(now, 'down', adminDown(this.#conn.name));
+      else if (failed) this.#enter(now, 'phase2-failed', failed.reason);
       else this.#enter(now, this.#resting(), reason);
       return [];
     }
@@ -337,6 +339,7 @@ export class ConnectionLife {
     if (before !== undefined) child.live.delete(before);
     child.state = 'connected';
     child.reason = UP;
+    this.#failures.renewed(name);
     this.#review(now);
     return [];
   }
@@ -347,12 +350,13 @@ export class ConnectionLife {
     if (!child || !config) return [];
     child.live.delete(id);
     if (child.live.size > 0) return [];
+    this.#failures.renewed(name);
     const then = child.shut ? 'none' : child.remake ? 'start' : this.#then(config, reason);
     child.remake = false;
     child.wanted = then === 'start';
     const traps = then === 'trap' ? this.install(now, [name]) : [];
-    child.reason = child.shut ? SHUT : reason;
-    child.state = child.trapped ? 'waiting' : 'down';
+    child.reason = child.shut ? adminDown(this.#conn.name) : reason;
+    child.state = child.wanted ? 'connecting' : child.trapped ? 'waiting' : 'down';
     if (child.wanted) this.#retryAt = now + (reason.code === 'replaced' ? GRACE : 0);
     this.#review(now);
     return traps;
@@ -394,28 +398,24 @@ export class ConnectionLife {
     return [];
   }
 
-  /** While a request is sent again and again, the state says since when nothing has come back. */
-  #silence(now: Millis): Reason | undefined {
-    if (this.#silentSince === undefined || this.#state === 'phase2-failed') return undefined;
-    return {
-      code: 'no-answer',
-      text: `no answer from the peer for ${Math.round((now - this.#silentSince) / 1000)} s`,
-      remedy: `check that ${wordFor(this.#conn, 'remote_addrs')} is the peer's address and that UDP 500 and 4500 pass in both directions`,
-    };
+  /** What the peer asks for in vain. It counts where we do not try by ourselves: then the outcome of that does. */
+  #noted(now: Millis, { session, child, renews, reason }: Extract<Event, { kind: 'note' }>): void {
+    if (this.#shut()) return;
+    if (child !== undefined && renews) this.#failures.unrenewed(child, reason);
+    if (this.#alone(session)) return this.#enter(now, 'phase1-failed', reason);
+    const asked = child === undefined ? undefined : this.#children.get(child);
+    if (!asked || asked.wanted || asked.live.size > 0) return;
+    asked.state = 'phase2-failed';
+    asked.reason = reason;
+    this.#review(now);
   }
 
-  /** `why` tells it, also when the next attempt is under way or has gone well. */
-  #note(now: Millis, reason: Reason, child?: string): void {
-    if (isOurWill(reason) || reason.code === 'ok' || reason.code === 'replaced') return;
-    const same = this.#failure?.reason.code === reason.code && this.#failure.child === child;
-    const times = same && this.#failure ? this.#failure.times + 1 : 1;
-    this.#failure = { reason, at: now, times, ...(child === undefined ? {} : { child }) };
-  }
-
-  #lastFailure(now: Millis): Pick<ConnectionStatus, 'failure'> {
-    if (!this.#failure) return {};
-    const { at, ...rest } = this.#failure;
-    return { failure: { ...rest, ago: Math.max(0, Math.floor((now - at) / 1000)) } };
+  /** Nothing else is under way, or stands, but this attempt of the peer that will come to nothing. */
+  #alone(session: SessionId): boolean {
+    const [id, more] = this.#sessions.keys();
+    const entry = this.#sessions.get(session);
+    if (entry === undefined) return session === 0 && id === undefined;
+    return id === session && more === undefined && !entry.initiator && !entry.established;
   }
 
   /** The connection's state follows from those of its children, once there is an IKE SA. */

@@ -2,6 +2,7 @@
 // and when each is to be attended to. What they ask for is done by the gateway.
 
 import type { Logger } from 'pino';
+import type { Ip } from '../bytes/ip.ts';
 import type { Changed, Difference } from '../config/changes.ts';
 import type { Child, Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event } from '../ike/effects.ts';
@@ -11,11 +12,13 @@ import type { Reason } from '../ike/reason.ts';
 import { Timers } from '../ike/timers.ts';
 import type { Admin } from './admin.ts';
 import { Configuration } from './configuration.ts';
-import { type Action, ConnectionLife, SHUT } from './connection.ts';
+import { type Action, adminDown, ConnectionLife } from './connection.ts';
 import type { Guarded } from './forward.ts';
 import type { Lookup } from './lookup.ts';
 import { Names, namesOf } from './names.ts';
 import type { Protection, Trapped } from './protection.ts';
+import type { Suspicion } from './status.ts';
+import { Strangers } from './strangers.ts';
 
 export interface ConnectionsOptions {
   readonly connections: readonly Connection[];
@@ -41,6 +44,7 @@ export class Connections {
   readonly #retries = new Timers();
   readonly #numbers = new Map<string, number>();
   readonly #names = new Map<number, string>();
+  readonly #strangers = new Strangers();
   #nextNumber = 0;
   readonly #peers: Names;
   /** The endpoint knows what is configured. */
@@ -136,7 +140,7 @@ export class Connections {
       this.#informed = false;
       if (down) {
         this.act(life, life.admin(now(), true, names));
-        this.#end(conn.name, child === undefined ? undefined : names, SHUT);
+        this.#end(conn.name, child === undefined ? undefined : names, adminDown(conn.name));
       }
       this.#protect([conn]);
       if (!down) this.act(life, life.admin(now(), false, names));
@@ -160,19 +164,31 @@ export class Connections {
     if (life) this.act(life, life.acquire(this.#options.now(), trapped.child));
   }
 
+  /** Who has called in vain, and may be the peer of this connection, where it is not up. */
+  strangers(life: ConnectionLife): Suspicion[] {
+    const now = this.#options.now();
+    const { state } = life.status(now);
+    const reason = state === 'connected' || state === 'rekeying' ? undefined : this.#strangers.hint(now, life.conn);
+    return reason ? [{ reason }] : [];
+  }
+
   /** Who was turned away may have meant a connection that is DOWN: then that is the reason. */
   explained(event: Event): Event {
     if (event.kind !== 'note' || event.reason.code !== 'no-connection' || !event.reason.peer) return event;
-    // Strangers can ask this as often as they like.
-    if (!this.#options.admin.any) return event;
     const { ip } = event.reason.peer;
-    const meant = this.configuration
+    const meant = this.#shutFor(ip);
+    if (meant) return { ...event, conn: meant.name, reason: { ...event.reason, ...adminDown(meant.name) } };
+    this.#strangers.called(this.#options.now(), ip);
+    return event;
+  }
+
+  #shutFor(ip: Ip): Connection | undefined {
+    // Strangers can ask this as often as they like.
+    if (!this.#options.admin.any) return undefined;
+    return this.configuration
       .connections()
       .filter((conn) => conn.children.length > 0 && this.#managed(conn).length === 0)
       .find((conn) => takesAddress(this.#peers.known(conn).remoteAddrs, ip));
-    if (!meant) return event;
-    const reason: Reason = { ...event.reason, ...SHUT, text: `connection ${meant.name}: ${SHUT.text}` };
-    return { ...event, conn: meant.name, reason };
   }
 
   // --- what they ask for ---------------------------------------------------------------------------------------------------

@@ -68,7 +68,11 @@ export class Desk implements Gateway {
         ...status,
         state: passing(status.state, own),
         remote: remote ? formatSocketAddress(remote) : '',
-        suspicions: suspicions(own, this.#gateway.forwarder.plane, now),
+        suspicions: [
+          ...status.suspicions,
+          ...suspicions(own, this.#gateway.forwarder.plane, now),
+          ...this.#gateway.connections.strangers(life),
+        ],
       };
     });
   }

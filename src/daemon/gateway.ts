@@ -2,9 +2,10 @@
 // connections' lives. What it tells and does for the control socket is in `desk.ts`.
 
 import type { Logger } from 'pino';
-import type { SocketAddress } from '../bytes/ip.ts';
-import { formatSocketAddress, type Ip } from '../bytes/ip.ts';
+import { formatSocketAddress, type Ip, type SocketAddress } from '../bytes/ip.ts';
 import type { Random } from '../crypto/types.ts';
+import { Bucket } from '../esp/bucket.ts';
+import { ERROR_WORDS } from '../esp/layout.ts';
 import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
@@ -22,7 +23,9 @@ import { type Lookup, lookUp } from './lookup.ts';
 import { choosePath, type Path } from './path.ts';
 import type { PlaneEvent } from './plane.ts';
 import { Protection } from './protection.ts';
+import { remedied } from './remedies.ts';
 import { report } from './report.ts';
+import { type Undelivered, undelivered, unsent } from './undelivered.ts';
 import { Updown } from './updown.ts';
 
 const MARKER = new Uint8Array(4);
@@ -60,6 +63,8 @@ export class Gateway {
   readonly #keys: KeyExchanges;
   readonly #rate = new LogRate();
   readonly #updown: Updown;
+  /** Errors of the network that are looked at in a second, and at once. */
+  readonly #errors = new Bucket(50, 50);
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -106,6 +111,7 @@ export class Gateway {
     });
     this.watchers.add((event) => guarded('an updown program', () => this.#updown.event(event)));
     io.ike.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#ike(bytes, from, to));
+    io.ike.onErrors = (records, count) => guarded('an error of the network', () => this.#ikeErrors(records, count));
     io.nat.onErrors = (records, count) => guarded('an error of the network', () => plane.pathErrors(records, count));
     io.nat.onReceive = (bytes, from, to) => guarded('a datagram', () => this.#natted(bytes, from, to));
   }
@@ -221,10 +227,23 @@ export class Gateway {
         return;
       case 'acquire':
         return this.change((connections) => connections.acquire(event.policy));
+      case 'undelivered':
+        return this.#undelivered(undelivered(event.words, true));
       // Its route is the forwarder's business.
       case 'resized':
         return;
     }
+  }
+
+  #ikeErrors(records: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      if (!this.#errors.take(this.now())) return;
+      this.#undelivered(undelivered(records.subarray(i * ERROR_WORDS, (i + 1) * ERROR_WORDS), false));
+    }
+  }
+
+  #undelivered(found: Undelivered | undefined): void {
+    if (found) this.run(this.endpoint.undelivered(this.now(), found.kind, found.remote, found.spi));
   }
 
   // --- effects -----------------------------------------------------------------------------------------------------------
@@ -267,12 +286,12 @@ export class Gateway {
 
   #send(bytes: Uint8Array, local: SocketAddress, remote: SocketAddress): void {
     if (local.port !== this.#io.nat.port) {
-      this.#io.ike.send(bytes, local, remote);
-      return;
+      const errno = this.#io.ike.send(bytes, local, remote);
+      return this.#undelivered(unsent(errno, bytes, remote));
     }
     const marked = new Uint8Array(MARKER.length + bytes.length);
     marked.set(bytes, MARKER.length);
-    this.#io.nat.send(marked, local, remote);
+    this.#undelivered(unsent(this.#io.nat.send(marked, local, remote), bytes, remote));
   }
 
   /** The kernel or we ourselves have failed: it costs the child or the session, nothing else. */
@@ -287,7 +306,7 @@ export class Gateway {
   }
 
   #event(told: Event): void {
-    const event = this.connections.explained(told);
+    const event = remedied(this.connections.explained(told));
     const remote = 'remote' in event ? event.remote : this.endpoint.session(event.session)?.state.remote;
     const left = byStranger(event) ? this.#rate.admit(this.now(), kindOf(event)) : 0;
     if (left !== undefined) {

@@ -4,6 +4,8 @@ import { type Ip, isV6 } from '../bytes/ip.ts';
 import type { AddressPattern, Connection } from '../ike/connection.ts';
 import { singleAddress } from '../ike/match.ts';
 import type { Reason } from '../ike/reason.ts';
+import { noRoute } from '../ike/silence.ts';
+import { at } from '../ike/why.ts';
 import { wordFor } from '../ike/words.ts';
 import type { Host } from '../net/types.ts';
 
@@ -13,7 +15,11 @@ export interface Path {
 }
 
 /** `trouble` is why a peer that is given by name has no address. */
-export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>, trouble?: Reason): Path | Reason {
+export function choosePath(
+  conn: Connection,
+  host: Pick<Host, 'sourceFor' | 'addresses'>,
+  trouble?: Reason,
+): Path | Reason {
   const { localAddrs, remoteAddrs } = conn;
   const peers = remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
   const [first] = peers;
@@ -22,11 +28,23 @@ export function choosePath(conn: Connection, host: Pick<Host, 'sourceFor'>, trou
   if (reachable.length === 0) return refusal(conn, otherFamily(conn, peers));
   for (const remote of reachable) {
     const own = localAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
-    const local = own.find((ip) => isV6(ip) === isV6(remote)) ?? host.sourceFor(remote);
+    const written = own.find((ip) => isV6(ip) === isV6(remote));
+    if (written !== undefined && !host.addresses().includes(written)) return notOurs(conn, written);
+    const local = written ?? host.sourceFor(remote);
     if (local !== undefined) return { local, remote };
   }
-  const all = reachable.join(', ');
-  return { code: 'no-answer', text: `there is no route to ${all}`, by: 'us', remedy: `check the route to ${all}` };
+  return noRoute(conn, reachable);
+}
+
+function notOurs(conn: Connection, local: Ip): Reason {
+  const place = conn.where.get('local_addrs') ?? conn.where.get('');
+  return {
+    code: 'not-our-address',
+    text: `${local} is not an address of this host`,
+    by: 'us',
+    remedy: `set \`${wordFor(conn, 'local_addrs')}\`${at(place)} to one of ours (ip address), leave it out, or give this host the address`,
+    ...(place ? { where: place } : {}),
+  };
 }
 
 function unnamed(conn: Connection) {

@@ -41,6 +41,7 @@ export type PlaneEvent =
   | { readonly kind: 'resized'; readonly id: number; readonly mtu: number }
   /** The worker that owned the child died. Another goes on with it, and new keys are due. */
   | { readonly kind: 'orphaned'; readonly id: number }
+  | { readonly kind: 'undelivered'; readonly words: Int32Array }
   | { readonly kind: 'bug'; readonly text: string };
 
 /** By names that are API: those of `COUNTERS` and of `DROPS`. */

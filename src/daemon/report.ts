@@ -71,7 +71,7 @@ export function sentence(event: Event): string {
     case 'child-failed':
       return `child ${event.child} failed: ${event.reason.text}`;
     case 'no-answer':
-      return 'no answer yet: sent again';
+      return `sent again: ${event.reason.text}`;
     case 'answered':
       return 'the peer answers again';
     case 'peer-moved':
@@ -79,6 +79,6 @@ export function sentence(event: Event): string {
     case 'vendors':
       return `the peer says that it is or knows ${event.names.join(', ')}`;
     case 'note':
-      return event.reason.text;
+      return event.child === undefined ? event.reason.text : `child ${event.child}: ${event.reason.text}`;
   }
 }

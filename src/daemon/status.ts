@@ -92,12 +92,13 @@ export interface ConnectionStatus {
   readonly remote: string;
   readonly children: readonly { readonly name: string; readonly state: ConnectionState; readonly reason: Reason }[];
   readonly failure?: Failure;
-  /** What is odd about a tunnel that stands. */
+  /** What is odd about a tunnel that stands, or about one that does not. */
   readonly suspicions: readonly Suspicion[];
 }
 
 export interface Suspicion {
-  readonly child: string;
+  /** Of the whole connection without one. */
+  readonly child?: string;
   readonly reason: Reason;
 }
 

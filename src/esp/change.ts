@@ -68,6 +68,8 @@ export type SaEvent =
   | { readonly kind: 'acquire'; readonly policy: number; readonly packet: Uint8Array }
   /** A router says that packets of this size do not fit (RFC 1191, RFC 8201); it quoted one of this SA. */
   | { readonly kind: 'too-big'; readonly session: SessionId; readonly id: number; readonly mtu: number }
+  /** A router, or the peer's host, says that a packet of IKE did not arrive: a record of `ERROR` words. */
+  | { readonly kind: 'undelivered'; readonly words: Int32Array }
   /** The slot is free of traffic: its keys may go. */
   | { readonly kind: 'removed'; readonly slot: number }
   /** Somebody deleted the TUN device: nothing that is protected can pass any more. */

@@ -1,10 +1,11 @@
 // What routers say of packets that were too big for them (RFC 1191, RFC 8201, RFC 4301 §8.2): believed only where it
-// quotes an SA of ours, on its way to its peer. Whoever cannot see our traffic does not know the SPI.
+// quotes an SA of ours, on its way to its peer. Whoever cannot see our traffic does not know the SPI. And what they say
+// of IKE that went by the same sockets, which is for others to judge.
 
 import type { Millis } from '../ike/connection.ts';
 import { Bucket } from './bucket.ts';
 import type { Install, SaEvent } from './change.ts';
-import { ERROR, ERROR_WORDS } from './layout.ts';
+import { ERROR, ERROR_WORDS, SOURCE } from './layout.ts';
 
 /** struct sock_extended_err, ee_origin. */
 const ORIGIN = { LOCAL: 1, ICMP: 2, ICMP6: 3 } as const;
@@ -47,6 +48,10 @@ export class PathErrors {
 
   take(records: Int32Array, count: number, now: Millis): void {
     for (let i = 0, r = 0; i < count; i++, r += ERROR_WORDS) {
+      if (isIke(records, r) && this.#rate.take(now)) {
+        this.#emit({ kind: 'undelivered', words: records.slice(r, r + ERROR_WORDS) });
+        continue;
+      }
       if (!isTooBig(records, r) || !this.#rate.take(now)) continue;
       const sa = this.#meant(records, r);
       const version = records[r + ERROR.VERSION] === 4 ? 4 : 6;
@@ -65,6 +70,13 @@ function isTooBig(records: Int32Array, r: number): boolean {
   return (
     (origin === ORIGIN.ICMP && type === FRAGMENTATION_NEEDED) || (origin === ORIGIN.ICMP6 && type === PACKET_TOO_BIG)
   );
+}
+
+/** RFC 3948 §2.2: it begins with four zero bytes, where ESP has an SPI; the next four must be there, or it is nobody's. */
+function isIke(records: Int32Array, r: number): boolean {
+  const source = records[r + ERROR.SOURCE];
+  const udp = source === SOURCE.UDP4 || source === SOURCE.UDP6;
+  return udp && records[r + ERROR.SPI] === 0 && records[r + ERROR.SEQ] !== 0 && !isTooBig(records, r);
 }
 
 function toPeer(records: Int32Array, r: number, { path }: Install): boolean {

@@ -157,9 +157,15 @@ export function announce(parent: Parent, child: ChildState): void {
 }
 
 /** One that was asked for and is not to be had. */
-export function childFailed(parent: Parent, { child }: { readonly child: string }, reason: Reason): void {
+export function childFailed(
+  parent: Parent,
+  { child }: { readonly child: string },
+  reason: Reason,
+  renewal = false,
+): void {
   const { state } = parent;
-  parent.event({ kind: 'child-failed', session: state.id, conn: state.conn, child, reason });
+  const renews = renewal ? { renews: true as const } : {};
+  parent.event({ kind: 'child-failed', session: state.id, conn: state.conn, child, reason, ...renews });
 }
 
 /** `child` now sends in place of `old`, if it does not do so already. */

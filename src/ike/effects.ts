@@ -146,9 +146,17 @@ export type Event =
       readonly conn: string;
       readonly child: string;
       readonly reason: Reason;
+      /** It was to replace one that stands, which goes on until its end. */
+      readonly renews?: true;
     }
-  /** A request of ours was sent again: the peer has been silent since then. */
-  | { readonly kind: 'no-answer'; readonly session: SessionId; readonly conn: string; readonly since: Millis }
+  /** A request of ours was sent again: the peer has been silent since then. Once more where it is known better why. */
+  | {
+      readonly kind: 'no-answer';
+      readonly session: SessionId;
+      readonly conn: string;
+      readonly since: Millis;
+      readonly reason: Reason;
+    }
   /** An answer came after all. */
   | { readonly kind: 'answered'; readonly session: SessionId; readonly conn: string }
   /** What the peer's vendor ids say of it. */
@@ -160,4 +168,13 @@ export type Event =
       readonly names: readonly string[];
     }
   | { readonly kind: 'peer-moved'; readonly session: SessionId; readonly conn: string; readonly remote: SocketAddress }
-  | { readonly kind: 'note'; readonly session: SessionId; readonly conn: string; readonly reason: Reason };
+  | {
+      readonly kind: 'note';
+      readonly session: SessionId;
+      readonly conn: string;
+      /** Of which child it is, where it is one's; there may be another attempt. */
+      readonly child?: string;
+      /** The child was to replace one that stands. */
+      readonly renews?: true;
+      readonly reason: Reason;
+    };

@@ -1,6 +1,7 @@
 // All IKE SAs of a gateway: hands each datagram to the version that it speaks, and bounds what strangers can make us do.
 // Nothing that a stranger sends gets past `receive` as an exception: the only place where a WireError is caught.
 
+import { same } from '../bytes/bytes.ts';
 import { WireError } from '../bytes/error.ts';
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
@@ -8,6 +9,7 @@ import type { Answer, Effect, SessionId } from './effects.ts';
 import type { Reason } from './reason.ts';
 import { type EndpointOptions, Registry } from './registry.ts';
 import type { IkeSa } from './sa.ts';
+import type { Trouble } from './silence.ts';
 import type { ChildState } from './state.ts';
 import type { Tally } from './tally.ts';
 import { Gate as Gate1 } from './v1/gate.ts';
@@ -148,6 +150,20 @@ export class Endpoint {
   /** An authentic and newest ESP packet came from another address: a NAT has changed its mapping. */
   moved(now: Millis, id: number, from: SocketAddress): Effect[] {
     return this.#withChild(now, id, (sa) => sa.moved(now, from));
+  }
+
+  /**
+   * The network, or our own kernel, says that a message to `remote` did not arrive; `spi` is the first part of the
+   * initiator's. It may be forged, and changes nothing but what the operator is told.
+   */
+  undelivered(now: Millis, kind: Trouble['kind'], remote: SocketAddress, spi: Uint8Array): Effect[] {
+    const begun = this.#registry.bySpi(spi);
+    const found = (begun ? [begun] : this.#registry.all()).find(({ state }) => {
+      const { ip, port } = state.remote;
+      return ip === remote.ip && port === remote.port && same(state.spiI.subarray(0, spi.length), spi);
+    });
+    if (found) this.#act(now, found.state.id, (sa) => sa.undelivered({ kind, at: now }));
+    return this.#registry.take();
   }
 
   // --- what can be seen ----------------------------------------------------------------------------------------------

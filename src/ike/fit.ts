@@ -72,12 +72,16 @@ export interface Disagreement {
 }
 
 export function reasonMode({ config, peer, outcome, flow }: Disagreement): Reason {
-  const { inFile, where } = placeOf(config, outcome === 'refused' ? 'tunnel_fallback' : 'mode');
+  // In IKEv1 nobody falls back: the peer has offered one mode.
+  const unwanted = outcome === 'refused' && config.mode === 'tunnel';
+  const fallback = outcome === 'refused' && !unwanted;
+  const { inFile, where } = placeOf(config, fallback ? 'tunnel_fallback' : 'mode');
   const theirs = peer === 'declines' ? 'tunnel' : peer;
   const between = flow ? ` between ${formatAll(flow.local)} and ${formatAll(flow.remote)}, not our two addresses` : '';
   const begin = peer === 'declines' ? 'the peer declines transport mode' : `the peer asks for ${peer} mode${between}`;
-  const end = outcome === 'refused' ? ', and tunnel mode will not do here' : `: the child is in ${outcome} mode`;
-  const [option, value] = outcome === 'refused' ? ['tunnel_fallback', 'yes'] : ['mode', theirs];
+  const refusal = unwanted ? ', and we want tunnel mode' : ', and tunnel mode will not do here';
+  const end = outcome === 'refused' ? refusal : `: the child is in ${outcome} mode`;
+  const [option, value] = fallback ? ['tunnel_fallback', 'yes'] : ['mode', theirs];
   const ours = `\`${assignment(config, option, value)}\``;
   const change = flow ? 'have the peer propose its own address and ours' : `set the peer to ${config.mode} mode`;
   return {

@@ -105,6 +105,10 @@ function ofAddress(data: Uint8Array): Identity {
   return { type: data.length === 4 ? ID.IPV4_ADDR : ID.IPV6_ADDR, data };
 }
 
+export function isAddress({ type }: Identity): boolean {
+  return type === ID.IPV4_ADDR || type === ID.IPV6_ADDR;
+}
+
 export function sameIdentity(a: Identity, b: Identity): boolean {
   if (a.type !== b.type || a.type === ANY_ID.type) return false;
   const folds = a.type === ID.FQDN || a.type === ID.RFC822_ADDR;

@@ -14,6 +14,13 @@ export type ReasonCode =
   | 'peer-deleted'
   | 'replaced'
   | 'no-answer'
+  | 'stopped-answering'
+  | 'unanswered-4500'
+  | 'not-listening'
+  | 'unreachable'
+  | 'not-sent'
+  | 'no-route'
+  | 'not-our-address'
   | 'peer-dead'
   | 'expired'
   | 'no-connection'
@@ -21,8 +28,10 @@ export type ReasonCode =
   | 'no-proposal'
   | 'no-child-proposal'
   | 'wrong-group'
+  | 'pfs-mismatch'
   | 'bad-key-exchange'
   | 'auth-failed'
+  | 'auth-method'
   | 'no-psk'
   | 'unknown-id'
   | 'ts-mismatch'
@@ -36,13 +45,16 @@ export type ReasonCode =
   | 'child-not-found'
   | 'childless'
   | 'wrong-version'
+  | 'wrong-exchange'
   | 'syntax'
   | 'unsupported-critical'
   | 'half-open'
   | 'limit'
   | 'peer-error'
   | 'no-traffic-back'
+  | 'no-traffic-out'
   | 'esp-blocked'
+  | 'narrowed'
   | 'internal';
 
 export interface Reason {
@@ -67,4 +79,19 @@ const OUR_WILL: ReadonlySet<ReasonCode> = new Set(['requested', 'reconfigured', 
 /** It ended because somebody here wanted it so: nothing has failed. */
 export function isOurWill({ code }: Reason): boolean {
   return OUR_WILL.has(code);
+}
+
+const SILENT: ReadonlySet<ReasonCode> = new Set([
+  'no-answer',
+  'stopped-answering',
+  'unanswered-4500',
+  'not-listening',
+  'unreachable',
+  'no-route',
+  'not-sent',
+]);
+
+/** Nothing came back, or not any more: the next time it may. */
+export function isSilence({ code }: Reason): boolean {
+  return SILENT.has(code);
 }

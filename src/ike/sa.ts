@@ -4,6 +4,7 @@ import type { SocketAddress } from '../bytes/ip.ts';
 import type { Child, Connection, Millis } from './connection.ts';
 import type { Answer } from './effects.ts';
 import type { Reason } from './reason.ts';
+import type { Trouble } from './silence.ts';
 import type { BaseState, ChildState, Numbers } from './state.ts';
 
 export interface Tasks {
@@ -36,6 +37,8 @@ export interface IkeSa {
   used(now: Millis, child: ChildState): void;
   /** The peer is at another address than before. */
   moved(now: Millis, remote: SocketAddress): void;
+  /** A message of ours did not arrive, it seems. */
+  undelivered(trouble: Trouble): void;
   rekey(now: Millis): void;
   /** Another one is made from the beginning, and takes its place. */
   reauthenticate(now: Millis): void;

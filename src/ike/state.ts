@@ -5,6 +5,7 @@ import type { Millis, Mode, Protocol } from './connection.ts';
 import type { SessionId } from './effects.ts';
 import type { Reason } from './reason.ts';
 import type { Suite } from './select.ts';
+import type { Trouble } from './silence.ts';
 import type { Identity } from './wire/payload.ts';
 import type { Selector } from './wire/ts.ts';
 
@@ -97,6 +98,8 @@ export interface BaseState {
   /** The session that has taken this one's place, or stands in it as long as both sides' rekeyings are undecided. */
   successor?: SessionId;
   reason?: Reason;
+  /** The last that was told of a message of ours which did not arrive. */
+  trouble?: Trouble;
 }
 
 /** Numbers that a state speaks of beside its own and its children's: of things that may be gone, or are not there yet. */

@@ -2,14 +2,13 @@
 // comes from a peer passes `formatIdentity` or the tables of `transforms.ts`; no secret is ever part of one.
 
 import type { SocketAddress } from '../bytes/ip.ts';
-import type { IdentityPattern, Offer, Place, SharedKey } from './connection.ts';
-import { describeIdentity, formatIdentity } from './identity.ts';
+import type { Offer, Place } from './connection.ts';
 import type { Reason } from './reason.ts';
 import { selectProposal } from './select.ts';
 import { algorithmOf, keywordOf, kindOf, type TransformKind, transformName } from './transforms.ts';
-import { formatSelector } from './ts.ts';
+import { formatSelector, narrow } from './ts.ts';
 import { PROTOCOL, TRANSFORM } from './wire/constants.ts';
-import type { Identity, Proposal, Transform } from './wire/payload.ts';
+import type { Proposal, Transform } from './wire/payload.ts';
 import type { Selector } from './wire/ts.ts';
 import { mirrored } from './words.ts';
 
@@ -61,6 +60,10 @@ export interface NoProposal {
   readonly omitKe?: boolean | undefined;
   /** One hash is both integrity and PRF, as in IKEv1: nobody needs to hear it twice. */
   readonly hashed?: boolean | undefined;
+  /** Lifetimes and modes are in the proposals, too: IKEv1. */
+  readonly lifetimes?: boolean | undefined;
+  /** The peer has taken all but the group before, in IKE_AUTH, where there is none (RFC 7296 §1.2). */
+  readonly groupless?: boolean | undefined;
   readonly where?: Place | undefined;
   readonly peer?: SocketAddress | undefined;
 }
@@ -72,39 +75,46 @@ export function reasonNoProposal(refusal: NoProposal): Reason {
   const near = closest(misses);
   const option = `\`${where?.option ?? optionOf(protocol)}\`${at(where)}`;
   return {
-    code: protocol === PROTOCOL.IKE ? 'no-proposal' : 'no-child-proposal',
+    code: codeOf(refusal, near),
     notify: 'NO_PROPOSAL_CHOSEN',
     by,
     want: offers.map((offer) => offer.text),
-    got: theirs.map((proposal) => formatProposal(proposal)),
-    misses,
+    ...(theirs.length > 0 ? { got: theirs.map(formatProposal), misses } : {}),
     ...textAndRemedy({ name, near, option, refusal }),
     ...(where ? { where } : {}),
     ...(peer ? { peer } : {}),
   };
 }
 
+function codeOf({ protocol, groupless = false, theirs }: NoProposal, near: readonly Miss[]): Reason['code'] {
+  if (protocol === PROTOCOL.IKE) return 'no-proposal';
+  const group = near.length > 0 && near.every(({ kind }) => kind === 'ke');
+  return group || (groupless && !theirs) ? 'pfs-mismatch' : 'no-child-proposal';
+}
+
 function textAndRemedy({
   name,
   near,
   option,
-  refusal: { offers, theirs = [], protocol, by, hashed = false, where },
+  refusal,
 }: {
   readonly name: string;
   readonly near: readonly Miss[];
   readonly option: string;
   readonly refusal: NoProposal;
 }): { text: string; remedy: string } {
+  const { offers, theirs = [], protocol, by, hashed = false, where } = refusal;
   const ours = offers.map((offer) => offer.text).join(', ');
-  if (by === 'peer' && theirs.length === 0) {
-    return {
-      text: `the peer accepts none of our ${name} proposals`,
-      remedy: `compare the peer's ${name} settings with ${ours} (${option})`,
-    };
-  }
+  if (by === 'peer' && theirs.length === 0) return withoutDetails(name, option, ours, refusal);
   const [first] = near;
   const proposal = theirs.find((candidate) => candidate.number === first?.theirs);
   if (!first || !proposal) return otherProtocol({ name, option, ours, theirs, where });
+  if (codeOf(refusal, near) === 'pfs-mismatch') {
+    return {
+      text: `the groups for PFS differ: we want ${group(first.want)}, the peer ${group(first.got)}`,
+      remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours], hashed }),
+    };
+  }
   return {
     text: `no ${name} proposal in common; closest are our ${first.ours + 1} and the peer's ${first.theirs}: ${formatMisses(near)}`,
     remedy: remedy(near, proposal, { protocol, option, ours: offers[first.ours], hashed }),
@@ -117,6 +127,30 @@ interface Others {
   readonly ours: string;
   readonly theirs: readonly Proposal[];
   readonly where: Place | undefined;
+}
+
+/** The peer says no, and not to what. */
+function withoutDetails(name: string, option: string, ours: string, refusal: NoProposal) {
+  const { protocol, lifetimes = false, groupless = false } = refusal;
+  if (groupless) {
+    return {
+      text: `the peer takes our ${name} proposals without a group, but no new keys with them: most likely only one side wants PFS, or the groups differ`,
+      remedy: `compare the peer's PFS group with ${ours} (${option}): both sides need the same one, or none`,
+    };
+  }
+  const last = (group: string) => (lifetimes ? `, ${group} and lifetime` : ` and ${group}`);
+  const settings =
+    protocol === PROTOCOL.IKE
+      ? `encryption, hash${last('group')}`
+      : `protocol (ESP or AH), mode, encryption, hash${last('PFS group')}`;
+  const otherwise =
+    protocol === PROTOCOL.IKE
+      ? '; a peer that knows no connection for our address, or only one of another IKE version, may answer so, too'
+      : '';
+  return {
+    text: `the peer accepts none of our ${name} proposals`,
+    remedy: `compare ${settings} in the peer's settings with ${ours} (${option})${otherwise}`,
+  };
 }
 
 /** Nothing that the peer offers is for our protocol: most likely the one has ESP and the other AH. */
@@ -234,15 +268,17 @@ export interface TsRefusal extends Flows {
   /** Undefined when the peer refused ours without saying what it has. */
   readonly theirs?: Flows | undefined;
   readonly by: 'us' | 'peer';
-  readonly where?: Place | undefined;
+  /** Of the child, or of the connection where there are several. */
+  readonly config?: { readonly where: ReadonlyMap<string, Place> } | undefined;
   readonly peer?: SocketAddress | undefined;
 }
 
 /** TS_UNACCEPTABLE: `local` and `remote` are what we wanted. */
-export function reasonTs({ theirs, by, where, peer, ...ours }: TsRefusal): Reason {
+export function reasonTs({ theirs, by, config, peer, ...ours }: TsRefusal): Reason {
   const want = flows(ours);
-  const local = where?.option ?? 'local_ts';
-  const remote = where?.option === undefined ? 'remote_ts' : mirrored(where.option);
+  const side = theirs && meet(ours.local, theirs.local) ? 'remote' : 'local';
+  const where = tsPlace(config, side);
+  const [local, remote] = [tsWord(config, 'local'), tsWord(config, 'remote')];
   const options = `\`${local}\` and \`${remote}\`${at(where)}`;
   const shared = {
     code: 'ts-mismatch',
@@ -256,117 +292,66 @@ export function reasonTs({ theirs, by, where, peer, ...ours }: TsRefusal): Reaso
     return {
       ...shared,
       text: `the peer has no policy for ${want.join(', ')}`,
-      remedy: `make the peer's selectors the mirror image of ${options}`,
+      remedy: `make the peer's selectors the mirror image of ${options}: ${mirror(ours)}`,
     };
   }
   const got = flows(theirs);
+  if (meet(ours.local, theirs.remote) && meet(ours.remote, theirs.local)) {
+    return {
+      ...shared,
+      got,
+      text: `the traffic selectors are the wrong way round: we want ${want.join(', ')}, the peer ${got.join(', ')}`,
+      remedy: `exchange ${options}, or the peer's two: what is local here is remote there`,
+    };
+  }
+  const change = (['local', 'remote'] as const)
+    .filter((side) => !meet(ours[side], theirs[side]))
+    .map((side) => exchange(side, theirs[side], ours[side], config));
   return {
     ...shared,
     got,
     text: `the traffic selectors do not overlap: we want ${want.join(', ')}, the peer ${got.join(', ')}`,
-    remedy: `make ${options} and the peer's selectors mirror images of each other`,
+    remedy: change.join('; and ') || `make ${options} and the peer's selectors mirror images of each other`,
   };
+}
+
+/** What is local here is remote there. */
+function exchange(
+  side: 'local' | 'remote',
+  theirs: readonly Selector[],
+  mine: readonly Selector[],
+  config: TsRefusal['config'],
+): string {
+  return `set \`${tsWord(config, side)}\`${at(tsPlace(config, side))} to ${shown(theirs)}, or the peer's ${side === 'local' ? 'remote' : 'local'} selector to ${shown(mine)}`;
+}
+
+function tsPlace(config: TsRefusal['config'], side: 'local' | 'remote'): Place | undefined {
+  return config?.where.get(`${side}_ts`) ?? config?.where.get('');
+}
+
+/** In ipsec.conf one end has an option where the other end has its mirror image. */
+function tsWord(config: TsRefusal['config'], side: 'local' | 'remote'): string {
+  const own = config?.where.get(`${side}_ts`)?.option;
+  const other = config?.where.get(side === 'local' ? 'remote_ts' : 'local_ts')?.option;
+  return own ?? (other === undefined ? `${side}_ts` : mirrored(other));
+}
+
+function meet(some: readonly Selector[], others: readonly Selector[]): boolean {
+  return narrow(some, others).length > 0;
+}
+
+/** What the peer has to have. */
+function mirror({ local, remote }: Flows): string {
+  return `there ${shown(remote)} is local and ${shown(local)} remote`;
 }
 
 function flows({ local, remote }: Flows): string[] {
-  const text = (selectors: readonly Selector[]) => {
-    const shown = selectors.slice(0, MAX_SHOWN).map(formatSelector);
-    return `${shown.join(' ') || 'nothing'}${selectors.length > MAX_SHOWN ? ' …' : ''}`;
-  };
-  return [`${text(local)} === ${text(remote)}`];
+  return [`${shown(local)} === ${shown(remote)}`];
 }
 
-export interface AuthFailure {
-  /**
-   * `auth-failed` by the peer: it answered AUTHENTICATION_FAILED; by us: its AUTH is not what our secret gives.
-   * `unknown-id`: it is not whom the connection expects. `no-psk`: no secret is for this pair.
-   */
-  readonly kind: 'auth-failed' | 'unknown-id' | 'no-psk';
-  readonly by: 'us' | 'peer';
-  readonly localId?: Identity | undefined;
-  /** What the peer calls itself, or, before it did, what we called it. */
-  readonly remoteId?: Identity | undefined;
-  /** Whom the connection expects. */
-  readonly expected?: IdentityPattern | undefined;
-  /** Whom the peer asks for, where that is not us. */
-  readonly wanted?: Identity | undefined;
-  readonly key?: SharedKey | undefined;
-  /** The connection, or its `id`. */
-  readonly where?: Place | undefined;
-  readonly peer?: SocketAddress | undefined;
-}
-
-/** The operator's view of AUTHENTICATION_FAILED; the peer is told nothing beyond the notify. */
-export function reasonAuth(failure: AuthFailure): Reason {
-  const { kind, by, localId, remoteId, expected, key, where, peer } = failure;
-  const us = localId ? describeIdentity(localId) : 'our address';
-  const them = remoteId ? describeIdentity(remoteId) : 'a peer without a name';
-  const place = kind === 'unknown-id' ? where : (key?.place ?? where);
-  const shared = {
-    code: kind,
-    notify: 'AUTHENTICATION_FAILED',
-    by,
-    ...(place ? { where: place } : {}),
-    ...(peer ? { peer } : {}),
-  };
-  switch (kind) {
-    case 'auth-failed':
-      if (by === 'peer') {
-        return {
-          ...shared,
-          text: `the peer refused our authentication: we are ${us}${key ? `, with ${secret(key)}` : ''}`,
-          remedy: `check that the peer expects ${us}${ours(where)} and holds the same pre-shared key`,
-        };
-      }
-      return {
-        ...shared,
-        text: `the authentication of ${them} is wrong: the pre-shared keys differ${key ? `; ours is ${secret(key)}` : ''}`,
-        remedy: `set the same pre-shared key on both sides${at(key?.place)}`,
-      };
-    case 'unknown-id': {
-      if (failure.wanted) return { ...shared, ...askedFor(failure.wanted, us, them, where) };
-      const wanted = expected?.kind === 'is' ? describeIdentity(expected.id) : undefined;
-      return {
-        ...shared,
-        ...(wanted === undefined ? {} : { want: [wanted] }),
-        got: [them],
-        text: `the peer calls itself ${them}${wanted === undefined ? '; no connection here expects that' : `; we expect ${wanted}`}`,
-        remedy: `set ${idOption('remote', where)}${at(where)} to ${remoteId ? formatIdentity(remoteId) : 'what the peer sends'}, or change the peer's`,
-      };
-    }
-    case 'no-psk':
-      return {
-        ...shared,
-        text: `no pre-shared key is for ${us} and ${them}`,
-        remedy: `check both ids for typing errors, or add a secret ${owners(localId, remoteId, where)}`,
-      };
-  }
-}
-
-function askedFor(wanted: Identity, us: string, them: string, where: Place | undefined) {
-  return {
-    want: [us],
-    got: [describeIdentity(wanted)],
-    text: `the peer ${them} asks for ${describeIdentity(wanted)}; we are ${us}`,
-    remedy: `set ${idOption('local', where)}${at(where)} to ${formatIdentity(wanted)}, or change whom the peer expects`,
-  };
-}
-
-function idOption(side: 'local' | 'remote', where: Place | undefined): string {
-  return where?.option === undefined ? `the ${side} \`id\`` : `\`${where.option}\``;
-}
-
-/** A new secret's, in the language that the connection is written in. */
-function owners(localId: Identity | undefined, remoteId: Identity | undefined, where: Place | undefined): string {
-  const us = localId ? formatIdentity(localId) : 'our address';
-  const them = remoteId ? formatIdentity(remoteId) : "the peer's identity";
-  return where?.option === undefined ? `with id-1 = ${us} and id-2 = ${them}` : `for it: ${us} ${them} : PSK …`;
-}
-
-/** Which secret it was, by its owners and place. */
-export function secret({ owners, place }: SharedKey): string {
-  const whose = owners.length > 0 ? `for ${owners.map(formatIdentity).join(', ')}` : 'for anybody';
-  return `the secret ${whose}${place ? ` (${place.file}:${place.line})` : ''}`;
+function shown(selectors: readonly Selector[]): string {
+  const first = selectors.slice(0, MAX_SHOWN).map(formatSelector);
+  return `${first.join(' ') || 'nothing'}${selectors.length > MAX_SHOWN ? ' …' : ''}`;
 }
 
 export function at(where: Place | undefined): string {
@@ -374,8 +359,12 @@ export function at(where: Place | undefined): string {
 }
 
 /** Where ours is written, in a sentence about the peer's. */
-function ours(place: Place | undefined): string {
+export function ours(place: Place | undefined): string {
   return place ? ` (ours is in ${place.file}:${place.line})` : '';
+}
+
+function group(names: readonly string[]): string {
+  return names.every((name) => name === 'NONE') ? 'none' : list(names);
 }
 
 function list(words: readonly string[]): string {

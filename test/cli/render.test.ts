@@ -97,5 +97,17 @@ test('amounts have three figures', () => {
 
 test('a reason is a sentence and below it only what is known', () => {
   assert.deepEqual(reasonLines({ code: 'no-answer', text: 'no answer since 12:00:01' }), ['no answer since 12:00:01']);
+  const miss = (ours: number) => ({ ours, theirs: 1, kind: 'ke', want: ['CURVE_25519'], got: ['MODP_2048'] });
+  assert.deepEqual(reasonLines({ code: 'x', text: 'no', misses: [miss(0)] }), ['no'], 'the sentence says it');
+  assert.deepEqual(reasonLines({ code: 'x', text: 'no', misses: [miss(0), miss(1)] }), [
+    'no',
+    '  miss: our proposal 1, their proposal 1: ke wants CURVE_25519, got MODP_2048',
+    '  miss: our proposal 2, their proposal 1: ke wants CURVE_25519, got MODP_2048',
+  ]);
+  const long = { code: 'x', text: 'one two three four', peer: '192.0.2.2:500', remedy: 'five six sevenandmore eight' };
+  assert.deepEqual(reasonLines(long, 20), [
+    ...['one two three four', '  peer:   192.0.2.2:500'],
+    ...['  remedy: five six', '          sevenandmore', '          eight'],
+  ]);
   assert.deepEqual(reasonLines({ code: 'limit', text: '', remedy: 'wait' }), ['limit', '  remedy: wait']);
 });

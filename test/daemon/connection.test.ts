@@ -209,9 +209,9 @@ test('from the first retransmission on, the state says for how long there has be
   const stage = new Stage();
   stage.up();
   stage.now = 1000;
-  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0 });
-  assert.equal(stage.life.status(1000).reason.text, 'no answer from the peer for 1 s');
-  assert.equal(stage.life.status(4000).reason.text, 'no answer from the peer for 4 s');
+  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0, reason: SILENT });
+  assert.equal(stage.life.status(1000).reason.text, 'no answer (for 1 s)');
+  assert.equal(stage.life.status(4000).reason.text, 'no answer (for 4 s)');
   assert.equal(stage.state, 'connecting');
   stage.comes();
   assert.equal(stage.life.status(5000).reason.code, 'ok');
@@ -221,7 +221,7 @@ test('a connected peer that answers again after a silence is no longer called si
   const stage = new Stage();
   stage.up();
   stage.comes();
-  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0 });
+  stage.tell({ kind: 'no-answer', session: 1, conn: 'gw', since: 0, reason: SILENT });
   assert.equal(stage.life.status(1000).reason.code, 'no-answer');
   stage.tell({ kind: 'answered', session: 1, conn: 'gw' });
   assert.equal(stage.life.status(2000).reason.code, 'ok');
@@ -364,3 +364,59 @@ test('the last failure is kept with its count, and what we did on purpose is non
   stage.goes({ code: 'requested', text: 'closed on request', by: 'us' });
   assert.equal(stage.life.status(stage.now).failure?.reason.code, 'no-proposal');
 });
+
+test('keys that could not be renewed are told as long as the child stands, and forgotten with new ones', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.comes();
+  const standing = () => stage.life.status(stage.now).suspicions.map(({ child, reason }) => [child, reason.code]);
+  stage.tell({ kind: 'child-failed', session: 1, conn: 'gw', child: 'net', reason: REFUSED, renews: true });
+  assert.deepEqual([stage.state, standing()], ['connected', [['net', 'no-proposal']]]);
+  stage.tell({ kind: 'child-rekeyed', session: 1, conn: 'gw', child: 'net', id: 10, by: 11 });
+  assert.deepEqual(standing(), []);
+  stage.tell({ kind: 'child-failed', session: 1, conn: 'gw', child: 'net', reason: REFUSED });
+  assert.deepEqual(standing(), [], 'another one, asked for besides');
+  stage.tell({ kind: 'note', session: 1, conn: 'gw', child: 'net', reason: REFUSED, renews: true });
+  assert.deepEqual(standing(), [['net', 'no-proposal']]);
+  stage.tell({ kind: 'child-closed', session: 1, conn: 'gw', child: 'net', id: 11, reason: SILENT });
+  assert.deepEqual(standing(), []);
+});
+
+test('what the peer asks for in vain is the state of a connection that we do not begin ourselves', () => {
+  const note = (session: number, child?: string): Event => ({
+    ...{ kind: 'note', session, conn: 'gw', reason: REFUSED },
+    ...(child === undefined ? {} : { child }),
+  });
+  const answering = new Stage();
+  answering.tell({ kind: 'session-started', session: 7, conn: 'gw', initiator: false });
+  answering.tell(note(7));
+  assert.equal(answering.state, 'phase1-failed');
+  answering.tell({ kind: 'session-established', session: 7, conn: 'gw' });
+  assert.equal(answering.state, 'connecting', 'it went on all the same');
+  answering.tell(note(7, 'net'));
+  assert.deepEqual([answering.state, answering.childState], ['phase2-failed', 'phase2-failed']);
+  const beginning = new Stage();
+  beginning.up();
+  beginning.tell({ kind: 'session-started', session: 7, conn: 'gw', initiator: false });
+  beginning.tell(note(7));
+  beginning.tell(note(7, 'net'));
+  assert.deepEqual([beginning.state, beginning.childState], ['connecting', 'connecting']);
+});
+
+test('a peer that was believed, and does not believe us, has refused us', () => {
+  const stage = new Stage();
+  stage.tell({ kind: 'session-started', session: 1, conn: 'gw', initiator: false });
+  stage.tell({ kind: 'session-established', session: 1, conn: 'gw' });
+  const reason: Reason = { code: 'auth-failed', text: 'it does not know us' };
+  stage.tell({ kind: 'session-closed', session: 1, conn: 'gw', established: true, reason });
+  assert.equal(stage.state, 'phase1-failed');
+});
+
+for (const code of ['stopped-answering', 'unanswered-4500', 'not-listening', 'unreachable', 'not-sent'] as const) {
+  test(`${code} is silence: it is tried as often as that`, () => {
+    const stage = new Stage();
+    stage.up();
+    for (let i = 0; i < 3; i++) stage.fails({ code, text: code }, 1000);
+    assert.deepEqual(stage.attempts, [0, 1000, 2000]);
+  });
+}

@@ -92,7 +92,7 @@ test('of our addresses, one of the peer’s family is taken', () => {
     ['192.0.2.99', '192.0.2.77'],
     ['2001:db8::99', '2001:db8::77'],
   ] as const) {
-    const network = new Network({ localAddrs, remoteAddrs: [single(remote)] });
+    const network = new Network({ localAddrs, remoteAddrs: [single(remote)] }, { host: { addresses: () => [local] } });
     within(network, ({ left: { gateway } }) => {
       const [life] = gateway.lives.values();
       assert.ok(life);

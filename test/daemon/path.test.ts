@@ -17,7 +17,7 @@ test('of a peer’s addresses, the first that ours allow and that has a route is
     ['2001:db8::2', '2001:db8::1'],
     ['198.51.100.2', '198.51.100.1'],
   ]);
-  const host = { sourceFor: (ip: string) => routes.get(ip) };
+  const host = { sourceFor: (ip: string) => routes.get(ip), addresses: () => ['192.0.2.1'] };
   const path = (over: Partial<Connection>) => choosePath(connection({ remoteAddrs, ...over }), host);
   assert.deepEqual(path({}), { local: '2001:db8::1', remote: '2001:db8::2' });
   assert.deepEqual(path({ localAddrs: [single('192.0.2.1')] }), { local: '192.0.2.1', remote: '192.0.2.2' });
@@ -27,8 +27,13 @@ test('of a peer’s addresses, the first that ours allow and that has a route is
   });
   const none = path({ remoteAddrs: [single('192.0.2.9'), single('192.0.2.8')] });
   assert.deepEqual('text' in none && [none.code, none.text], [
-    'no-answer',
-    'there is no route to 192.0.2.9, 192.0.2.8',
+    'no-route',
+    'this host has no route to 192.0.2.9, 192.0.2.8',
+  ]);
+  const strange = path({ localAddrs: [single('192.0.2.7')] });
+  assert.deepEqual('text' in strange && [strange.code, strange.text], [
+    'not-our-address',
+    '192.0.2.7 is not an address of this host',
   ]);
   const other = path({ localAddrs: [single('192.0.2.1')], remoteAddrs: [single('2001:db8::2')] });
   assert.match('text' in other ? other.text : '', /^the peer has IPv6 addresses only \(2001:db8::2\)/);

@@ -1,7 +1,7 @@
 // README.md says nothing that is not so: its configurations load, its words and commands exist, its links lead somewhere.
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
@@ -77,6 +77,18 @@ test('every word of the table of algorithms is one', () => {
   const suffixes = ['gcm12', 'gcm8'];
   assert.deepEqual(
     words.filter((word) => !known.has(suffixes.includes(word) ? `aes128${word}` : word)),
+    [],
+  );
+});
+
+test('every code of the table of failures is one', () => {
+  const table = README.slice(README.indexOf('| what you see | the code'), README.indexOf('The log is JSON'));
+  const shown = table.split('\n').flatMap((row) => [...(row.split('|')[2] ?? '').matchAll(/`([\w-]+)`/g)]);
+  const source = readFileSync(join(ROOT, 'src/ike/reason.ts'), 'utf8');
+  const codes = [...source.matchAll(/^ {2}\| '([\w-]+)'/gm)].map(([, code]) => code);
+  assert.ok(shown.length > 25);
+  assert.deepEqual(
+    shown.map(([, code]) => code).filter((code) => !codes.includes(code)),
     [],
   );
 });

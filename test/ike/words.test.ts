@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Place } from '../../src/ike/connection.ts';
 import { reasonMode } from '../../src/ike/fit.ts';
+import { reasonAuth } from '../../src/ike/proof.ts';
+import { resolveTs } from '../../src/ike/ts.ts';
 import { nothingToOffer } from '../../src/ike/v1/why.ts';
-import { reasonAuth, reasonNoProposal, reasonTs } from '../../src/ike/why.ts';
+import { reasonNoProposal, reasonTs } from '../../src/ike/why.ts';
 import { PROTOCOL, TRANSFORM } from '../../src/ike/wire/constants.ts';
 import { addressWord, assignment, mirrored, wordFor } from '../../src/ike/words.ts';
-import { child, id, offers } from '../support/connections.ts';
+import { child, id, offers, selectors } from '../support/connections.ts';
 
 function at(line: number, option?: string): Place {
   return { file: 'ipsec.conf', line, column: 5, ...(option === undefined ? {} : { option }) };
@@ -37,7 +39,7 @@ test('with one it is called by that, and written as there', () => {
 
 test('proposals are those of ike, esp and ah', () => {
   const ike = reasonNoProposal({ ...proposals, protocol: PROTOCOL.IKE, where: at(9, 'ike') });
-  assert.match(ike.remedy ?? '', /\(`ike` in ipsec\.conf:9\)$/);
+  assert.match(ike.remedy ?? '', /\(`ike` in ipsec\.conf:9\);/);
   const transforms = [{ type: TRANSFORM.INTEG, id: 12 }];
   const theirs = [{ number: 1, protocol: PROTOCOL.AH, spi: Uint8Array.of(1, 2, 3, 4), transforms }];
   const esp = { offers: offers('aes128-sha256', 'esp'), theirs, protocol: PROTOCOL.ESP, by: 'us' } as const;
@@ -53,26 +55,58 @@ test('proposals are those of ike, esp and ah', () => {
 
 test('selectors are those of the left and the right end, whichever is ours', () => {
   const nothing = { local: [], remote: [], by: 'peer' } as const;
-  const remedy = (option?: string) => reasonTs({ ...nothing, where: at(3, option) }).remedy ?? '';
-  assert.match(remedy('leftsubnet'), /`leftsubnet` and `rightsubnet` in ipsec\.conf:3$/);
-  assert.match(remedy('rightsubnet'), /`rightsubnet` and `leftsubnet` in ipsec\.conf:3$/);
-  assert.match(remedy(), /`local_ts` and `remote_ts` in ipsec\.conf:3$/);
+  const written = (side: string, option?: string) => ({ where: new Map([[`${side}_ts`, at(3, option)]]) });
+  const remedy = (option?: string) => reasonTs({ ...nothing, config: written('local', option) }).remedy ?? '';
+  assert.match(remedy('leftsubnet'), /`leftsubnet` and `rightsubnet` in ipsec\.conf:3:/);
+  assert.match(remedy('rightsubnet'), /`rightsubnet` and `leftsubnet` in ipsec\.conf:3:/);
+  assert.match(remedy(), /`local_ts` and `remote_ts` in ipsec\.conf:3:/);
+  const [ours, others] = [selectors('10.1.0.0/24'), selectors('10.9.0.0/24')].map((some) =>
+    resolveTs(some, '192.0.2.1'),
+  );
+  assert.ok(ours && others);
+  const theirs = { local: ours, remote: others };
+  const apart = { by: 'us', local: ours, remote: ours, theirs, config: written('remote', 'rightsubnet') } as const;
+  assert.match(
+    reasonTs(apart).remedy ?? '',
+    /^set `rightsubnet` in ipsec\.conf:3 to 10\.9\.0\.0\/24, or the peer's local/,
+  );
 });
 
 test('identities are leftid and rightid, and a secret is a line of ipsec.secrets', () => {
   const [localId, remoteId] = [id('a'), id('b')];
+  const named = (place: Place) => ({
+    where: new Map([
+      ['local.id', place],
+      ['remote.id', place],
+    ]),
+  });
   const unknown = { kind: 'unknown-id', by: 'us', localId, remoteId } as const;
   assert.match(
-    reasonAuth({ ...unknown, where: at(5, 'rightid') }).remedy ?? '',
+    reasonAuth({ ...unknown, config: named(at(5, 'rightid')) }).remedy ?? '',
     /^set `rightid` in ipsec\.conf:5 to b,/,
   );
-  assert.match(reasonAuth({ ...unknown, where: at(5) }).remedy ?? '', /^set the remote `id` in ipsec\.conf:5 to b,/);
+  assert.match(
+    reasonAuth({ ...unknown, config: named(at(5)) }).remedy ?? '',
+    /^set the remote `id` in ipsec\.conf:5 to b,/,
+  );
   const asked = { ...unknown, wanted: id('c') };
-  assert.match(reasonAuth({ ...asked, where: at(6, 'leftid') }).remedy ?? '', /^set `leftid` in ipsec\.conf:6 to c,/);
-  assert.match(reasonAuth({ ...asked, where: at(6) }).remedy ?? '', /^set the local `id` in ipsec\.conf:6 to c,/);
+  assert.match(
+    reasonAuth({ ...asked, config: named(at(6, 'leftid')) }).remedy ?? '',
+    /^set `leftid` in ipsec\.conf:6 to c,/,
+  );
+  assert.match(
+    reasonAuth({ ...asked, config: named(at(6)) }).remedy ?? '',
+    /^set the local `id` in ipsec\.conf:6 to c,/,
+  );
   const none = { kind: 'no-psk', by: 'us', localId, remoteId } as const;
-  assert.match(reasonAuth({ ...none, where: at(5, 'rightid') }).remedy ?? '', /or add a secret for it: a b : PSK …$/);
-  assert.match(reasonAuth({ ...none, where: at(5) }).remedy ?? '', /or add a secret with id-1 = a and id-2 = b$/);
+  assert.match(
+    reasonAuth({ ...none, config: named(at(5, 'rightid')) }).remedy ?? '',
+    /or add a secret for it: a b : PSK …$/,
+  );
+  assert.match(
+    reasonAuth({ ...none, config: named(at(5)) }).remedy ?? '',
+    /or add a secret with id-1 = a and id-2 = b$/,
+  );
 });
 
 test('the mode of a child is its type', () => {

@@ -36,6 +36,7 @@ export type News =
   | { readonly kind: 'soft' | 'hard' | 'used' | 'orphaned'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly remote: string; readonly port: number }
   | { readonly kind: 'resized'; readonly id: number; readonly mtu: number }
+  | { readonly kind: 'undelivered' }
   | { readonly kind: 'acquire'; readonly policy: number }
   | { readonly kind: 'bug'; readonly text: string };
 

@@ -112,6 +112,8 @@ function newsOf(event: PlaneEvent): News {
     case 'bug':
     case 'resized':
       return event;
+    case 'undelivered':
+      return { kind: event.kind };
     default:
       return { kind: event.kind, id: event.id };
   }

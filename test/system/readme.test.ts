@@ -179,14 +179,17 @@ test('a wrong secret is logged as README.md shows', { skip }, () =>
   ),
 );
 
-test('a peer that offers something else is logged as README.md shows', { skip }, () =>
+test('why explains a peer that offers something else as README.md shows', { skip }, () =>
   inExample(
     async ({ us, peer }) => {
       await peer.load(theirs.replace(/ proposals = .*/, ' proposals = aes128-sha256-modp2048'));
       const { code } = await peer.swanctl('--initiate', '--child', 'net', '--timeout', '5');
       assert.notEqual(code, 0);
-      const line = await us.line('a refusal', (one) => one.event === 'note');
-      agrees(us, line, shownLines()[1]);
+      await us.line('a refusal', (one) => one.event === 'note');
+      const shown = blocks('').find(({ text }) => text.startsWith('office is phase1-failed'))?.text ?? '';
+      const done = await us.cli('why', 'office');
+      const timeless = (text: string) => text.replace(/\(for \d+s\)/, '').trim();
+      assert.equal(timeless(done.stdout.replaceAll(`${us.folder}/espalier.conf`, OURS)), timeless(shown));
     },
     (conf) => conf.replace('start_action = start', 'start_action = none'),
   ),

@@ -31,6 +31,7 @@ const CHILD_ONLY: ReadonlySet<string> = new Set([
   'ah-nat',
   'nat-conflict',
   'single-pair',
+  'pfs-mismatch',
   'temporary-failure',
   'child-not-found',
 ]);

@@ -48,7 +48,7 @@ export interface ConnectionView extends ChildView {
   readonly remote: string;
   readonly children: readonly ChildView[];
   readonly failure?: FailureView;
-  readonly suspicions: readonly { readonly child: string; readonly reason: ReasonView }[];
+  readonly suspicions: readonly { readonly child?: string; readonly reason: ReasonView }[];
 }
 
 /** One `espalier-status` event: a section named like the connection. */
@@ -97,7 +97,7 @@ export function readConnections(message: Section): readonly ConnectionView[] {
     })),
     ...present('failure', readFailure(subsection(from, 'failure'))),
     suspicions: sections(from, 'suspicions').map(([, inner]) => ({
-      child: text(inner, 'child') ?? '',
+      ...present('child', text(inner, 'child')),
       reason: readReason(inner),
     })),
   }));

@@ -26,7 +26,7 @@ import { isTransport, readQuick } from './quickproposal.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent, Want } from './state.ts';
 import { heir } from './unique.ts';
-import { NOTIFY } from './wire/constants.ts';
+import { NOTIFY, notifyName } from './wire/constants.ts';
 import type { Chain, Id, Payload } from './wire/payload.ts';
 
 /** A quick mode of the peer that is not answered, and one whose confirmation does not come. */
@@ -82,25 +82,31 @@ export function answerQuick1(session: Session, now: Millis, { chain, ...arrival 
   const first: First = { ...arrival, nonce, publicI: find(chain, 'KE')?.payload.data.slice(), ids };
   const reads = readQuick(proposals);
   const [spi = new Uint8Array(0)] = proposals.map((proposal) => proposal.spi);
-  const refusal = (kind: number, child: string, reason: Reason) => {
+  const refusal = (kind: number, choice: Choice | undefined, reason: Reason) => {
     const sent = refuseFirst(session, now, kind, proposals[0]?.protocol ?? 0, spi);
     if (sent) keepRefusal(session, now, first, sent);
-    session.note({ ...reason, ...(child === '' ? {} : { text: `${child}: ${reason.text}` }) });
+    const child = choice?.config ?? onlyChild(session);
+    const renews = choice !== undefined && current(heir(session), purposeIn(choice)) !== undefined;
+    session.note(
+      { peer: state.remote, notify: notifyName(kind), ...reason },
+      // A peer that offers several groups comes with each of them by itself: this may not be its last.
+      { ...(child ? { child: child.name } : {}), ...(renews ? { renews } : {}) },
+    );
   };
   const wish = wishOf(session, chain, reads);
-  if (!wish) return refusal(NOTIFY.INVALID_ID_INFORMATION, '', unreadableIds());
+  if (!wish) return refusal(NOTIFY.INVALID_ID_INFORMATION, undefined, unreadableIds());
   const choices = candidates(session, wish);
   const [best] = choices;
-  if (!best) return refusal(NOTIFY.INVALID_ID_INFORMATION, '', noSelectors(session, wish));
+  if (!best) return refusal(NOTIFY.INVALID_ID_INFORMATION, undefined, noSelectors(session, wish));
   for (const choice of choices) {
     const chosen = select(session, choice, wish.reads);
     if (!chosen) continue;
     if (makeRoom(session, now, choice)) return accept(session, now, first, choice, chosen);
-    return refusal(NOTIFY.NO_PROPOSAL_CHOSEN, choice.config.name, tooMany());
+    return refusal(NOTIFY.NO_PROPOSAL_CHOSEN, choice, tooMany());
   }
   const reason = obstacle(session, best, wish);
   if (reason.code === 'nat-conflict') checkNeighbours(session, now);
-  refusal(NOTIFY.NO_PROPOSAL_CHOSEN, best.config.name, reason);
+  refusal(NOTIFY.NO_PROPOSAL_CHOSEN, best, reason);
 }
 
 /** Without ID payloads it is for the two gateways themselves. */
@@ -114,7 +120,6 @@ function wishOf({ state }: Session, chain: Chain, reads: readonly Read[]): Wish 
 function unreadableIds(): Reason {
   return {
     code: 'ts-mismatch',
-    notify: 'INVALID_ID_INFORMATION',
     text: 'the peer asks for traffic by something that is neither an address, nor a subnet, nor a range',
     by: 'us',
     remedy: "set subnets as the peer's selectors",
@@ -198,15 +203,23 @@ function selectFrom({ offers, protocol }: Child, reads: readonly Read[]): Taken 
 }
 
 /** Where a child only takes the place of another one there is room for it; but not for ever more of those behind it. */
-function makeRoom(session: Session, now: Millis, { config, localTs, remoteTs }: Choice): boolean {
+function makeRoom(session: Session, now: Millis, choice: Choice): boolean {
   const owner = heir(session);
   const serving = owner.state.children.filter(isCurrent);
   const replaced = owner.state.children.filter(({ stage }) => stage === 'rekeyed');
   const [oldest] = replaced;
   if (oldest && replaced.length >= MOST_REPLACED) deleteChild(owner, now, oldest, TAKEN);
-  return (
-    serving.length < MOST_CHILDREN || current(owner, purposeOf({ child: config.name, localTs, remoteTs })) !== undefined
-  );
+  return serving.length < MOST_CHILDREN || current(owner, purposeIn(choice)) !== undefined;
+}
+
+function purposeIn({ config, localTs, remoteTs }: Choice): string {
+  return purposeOf({ child: config.name, localTs, remoteTs });
+}
+
+/** Where there are several, nobody knows which of them was meant. */
+function onlyChild({ conn }: Session): Child | undefined {
+  const [only, ...more] = conn.children;
+  return more.length === 0 ? only : undefined;
 }
 
 function tooMany(): Reason {
@@ -229,7 +242,9 @@ function obstacle(session: Session, choice: Choice, { local, remote, reads }: Wi
   const hindered = hindrance(session, choice);
   if (hindered) return hindered;
   if (config.mode === 'transport' && mode === 'tunnel' && !config.tunnelFallback) {
-    return reasonMode({ config, peer: 'tunnel', outcome: 'refused', flow: { local: [local], remote: [remote] } });
+    const asked = reads.some(({ encapsulation }) => isTransport(encapsulation));
+    const flow = asked ? { flow: { local: [local], remote: [remote] } } : {};
+    return reasonMode({ config, peer: asked ? 'transport' : 'tunnel', outcome: 'refused', ...flow });
   }
   const fitting = reads.filter(({ encapsulation }) => isTransport(encapsulation) === (mode === 'transport'));
   if (fitting.length === 0 && reads.length > 0) return reasonMode({ config, peer: 'transport', outcome: 'refused' });
@@ -244,14 +259,14 @@ function obstacle(session: Session, choice: Choice, { local, remote, reads }: Wi
   });
 }
 
-function noSelectors({ conn, state }: Session, { local, remote }: Wish): Reason {
-  const where = conn.children[0]?.where.get('local_ts') ?? conn.where.get('');
+function noSelectors(session: Session, { local, remote }: Wish): Reason {
+  const { conn, state } = session;
   const reason = reasonTs({
     local: conn.children.flatMap((child) => resolveTs(child.localTs, state.local.ip)),
     remote: conn.children.flatMap((child) => resolveTs(child.remoteTs, state.remote.ip)),
     theirs: { local: [local], remote: [remote] },
     by: 'us',
-    ...(where ? { where } : {}),
+    config: onlyChild(session) ?? conn,
   });
   return { ...reason, notify: 'INVALID_ID_INFORMATION' };
 }

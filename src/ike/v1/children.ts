@@ -5,6 +5,7 @@ import { compare } from '../../bytes/bytes.ts';
 import { childClosed, childConfig, discard, findChild, purpose, replaceBy, retire } from '../children.ts';
 import type { Child, Millis } from '../connection.ts';
 import { supplant } from '../contest.ts';
+import { closedByPeer } from '../farewell.ts';
 import type { Reason } from '../reason.ts';
 import type { ChildState } from '../state.ts';
 import { atHost } from '../transport.ts';
@@ -22,7 +23,6 @@ const LINGER: Millis = 5000;
 /** A replaced SA without an end of its own. */
 const LONGEST: Millis = 3_600_000;
 export const TAKEN: Reason = { code: 'replaced', text: 'replaced' };
-const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
 /** A peer's list of subnets times ours: more than this is a mistake. */
 const MOST_PAIRS = 256;
 
@@ -238,7 +238,8 @@ export function closeChild(session: Session, now: Millis, child: ChildState, rea
 export function dismissed(session: Session, now: Millis, child: ChildState): void {
   const spare = isCurrent(child) && completed(session, child) ? predecessors(session, child).at(-1) : undefined;
   if (spare) reinstate(session, now, spare, child);
-  end(session, now, child, isCurrent(child) ? CLOSED : { ...TAKEN, by: 'peer' });
+  const closed = () => closedByPeer(session, childConfig(session, child.name));
+  end(session, now, child, isCurrent(child) ? closed() : { ...TAKEN, by: 'peer' });
 }
 
 /** Tells the peer, and takes it out. */

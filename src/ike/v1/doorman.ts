@@ -6,9 +6,11 @@ import { isV6, parseIp, type SocketAddress } from '../../bytes/ip.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
 import { identityOfAddress } from '../identity.ts';
 import { namedConnections, offeringConnections } from '../match.ts';
+import { reasonAuth } from '../proof.ts';
 import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
-import { reasonAuth } from '../why.ts';
+import { otherVersion } from '../version.ts';
+import { at } from '../why.ts';
 import type { Identity } from '../wire/payload.ts';
 import { addressWord, assignment } from '../words.ts';
 import { onAggressive1, readAggressive1 } from './aggressive.ts';
@@ -114,7 +116,8 @@ export class Doorman {
     const open = addressed.find((conn) => conn.aggressive);
     if (open && id) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: open.name, reason: stranger(open, id) };
     if (other) return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: other.name, reason: noAggressive(other, from.ip) };
-    return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: '', reason: nobody(all, to.ip, from.ip) };
+    const newer = otherVersion(all, to.ip, from, 1);
+    return { kind: NOTIFY.NO_PROPOSAL_CHOSEN, conn: '', reason: nobody(all, to.ip, from.ip), ...newer };
   }
 
   /** In aggressive mode the peer has named itself: without a secret for it there is nothing to compute. */
@@ -222,40 +225,28 @@ interface Refusal {
 function noAggressive(conn: Connection, ip: string): Reason {
   const where = conn.where.get('aggressive') ?? conn.where.get('');
   return {
-    code: 'unknown-id',
+    code: 'wrong-exchange',
     text: `${ip} begins in aggressive mode, and no connection here takes that from a peer of its name`,
     by: 'us',
-    remedy: `set the peer to main mode; or, where its secret is long and random, set ${assignment(conn, 'aggressive', 'yes')} in connection ${conn.name}`,
+    want: ['main mode'],
+    got: ['aggressive mode'],
+    remedy: `set the peer to main mode; or, where its secret is long and random, set \`${assignment(conn, 'aggressive', 'yes')}\` in connection ${conn.name}${at(where)}`,
     ...(where ? { where } : {}),
   };
 }
 
 function stranger(conn: Connection, remoteId: Identity): Reason {
-  const where = conn.where.get('remote.id') ?? conn.where.get('');
-  return reasonAuth({ kind: 'unknown-id', by: 'us', remoteId, expected: conn.remoteId, where });
+  return reasonAuth({ kind: 'unknown-id', by: 'us', remoteId, expected: conn.remoteId, config: conn });
 }
 
 function secretless(conn: Connection, remoteId: Identity, ip: string): Refusal {
-  const where = conn.where.get('remote.id') ?? conn.where.get('');
   const localId = conn.localId ?? identityOfAddress(ip);
   const expected = conn.remoteId;
-  const reason = reasonAuth({ kind: 'no-psk', by: 'us', localId, remoteId, expected, ...(where ? { where } : {}) });
+  const reason = reasonAuth({ kind: 'no-psk', by: 'us', localId, remoteId, expected, config: conn });
   return { kind: NOTIFY.AUTHENTICATION_FAILED, conn: conn.name, reason };
 }
 
 function nobody(connections: readonly Connection[], local: string, remote: string): Reason {
-  const [newer] = offeringConnections(connections, local, remote, 2);
-  const where = newer?.where.get('version') ?? newer?.where.get('');
-  if (newer) {
-    const version = where?.option === undefined ? 'version = 0 or 1' : `${where.option}=ike or ikev1`;
-    return {
-      code: 'wrong-version',
-      text: `${remote} speaks IKEv1, and connection ${newer.name} is for IKEv2`,
-      by: 'us',
-      remedy: `set ${version} in connection ${newer.name}, or switch the peer to IKEv2`,
-      ...(where ? { where } : {}),
-    };
-  }
   return {
     code: 'no-connection',
     text: `no connection is configured for ${remote} to ${local}`,

@@ -32,7 +32,9 @@ export function quickFailed(session: Session, now: Millis, quick: Quick, reason:
     old.stage = 'installed';
     old.failures++;
     old.rekeyAt = now + RETRY * Math.min(6, old.failures);
-    if (quick.ours && state.phase !== 'closed') session.note(reason);
+    if (quick.ours && state.phase !== 'closed') {
+      session.note(reason, { child: want.child, renews: true });
+    }
   } else if (quick.ours) childFailed(session, want, reason);
   owner.advance(now);
 }
@@ -90,11 +92,22 @@ function refusal(
         offers: config?.offers ?? [],
         theirs: undefined,
         protocol: protocolId(protocol),
+        lifetimes: true,
         ...common,
       });
     case NOTIFY.INVALID_ID_INFORMATION:
-      return { ...reasonTs({ local: [want.localTs], remote: [want.remoteTs], ...common }), notify: name };
+      return otherSelectors(
+        reasonTs({ local: [want.localTs], remote: [want.remoteTs], config, ...common }),
+        name,
+        config,
+      );
     default:
       return { ...common, code: 'peer-error', text: `the peer refused quick mode with ${name}`, notify: name };
   }
+}
+
+/** strongSwan looks for a child by its selectors and its mode at once. */
+function otherSelectors(reason: Reason, notify: string, config: Child | undefined): Reason {
+  const mode = `; a peer that has them in another mode than ours (${config?.mode ?? 'tunnel'}) may answer so, too`;
+  return { ...reason, notify, remedy: `${reason.remedy ?? ''}${mode}` };
 }

@@ -5,7 +5,7 @@ import { readUint32, same, uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
 import type { Millis } from '../connection.ts';
-import type { Reason } from '../reason.ts';
+import { closedByPeer } from '../farewell.ts';
 import { retransmitWait } from '../retransmit.ts';
 import type { ChildState } from '../state.ts';
 import { protocolId } from '../wire/constants.ts';
@@ -16,11 +16,11 @@ import { heard } from './move.ts';
 import { all, errorNotify, hashed, notifies, notify, readable, readNumber } from './payloads.ts';
 import { keysOf, noProposal, phase1Of, secretFor, suiteOf } from './phase1.ts';
 import { open } from './protect.ts';
-import { cookies, freshId, sealed, send, spendId, transmit } from './send.ts';
+import { cookies, freshId, sealed, send, spendId, tellSilence, transmit } from './send.ts';
 import type { Session } from './session.ts';
 import type { Quick, Sent } from './state.ts';
 import { inherited, restore } from './unique.ts';
-import { unread } from './why.ts';
+import { refusedInClear, refusedKnown, unread, unwelcome } from './why.ts';
 import { EXCHANGE, isErrorNotify, NOTIFY, notifyName, PROTOCOL } from './wire/constants.ts';
 import { encodeChain, encodeMessage, type Message } from './wire/message.ts';
 import type { Chain, Payload } from './wire/payload.ts';
@@ -29,7 +29,6 @@ import type { Chain, Payload } from './wire/payload.ts';
 const MOST_SPIS = 16;
 /** Signs that the peer cannot read message 5, before it is given up. */
 const ENOUGH_DOUBTS = 2;
-const CLOSED: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
 
 // --- what goes out -------------------------------------------------------------------------------------------------------
 
@@ -94,12 +93,12 @@ export function deleteAll(session: Session, now: Millis): void {
 /** Begins one, or asks again. */
 export function probe(session: Session, now: Millis): void {
   const { state, conn, world } = session;
-  const { since = now, transmissions = 0 } = state.probe ?? {};
+  const { since = now, transmissions = 0, told } = state.probe ?? {};
   if (transmissions === 0) state.dpdOut = state.dpdOut === 0 ? firstNumber(session) : (state.dpdOut + 1) >>> 0;
   const wait = retransmitWait(conn.retransmit, transmissions + 1, world.random);
-  state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait };
+  state.probe = { since, transmissions: transmissions + 1, nextAt: now + wait, ...(told ? { told } : {}) };
   if (transmissions > 0) world.tally.repeat(state.conn);
-  if (transmissions === 1) session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since });
+  if (transmissions > 0) tellSilence(session, state.probe);
   if (state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
   inform(session, now, [notify(NOTIFY.R_U_THERE, PROTOCOL.ISAKMP, cookies(session), uint32(state.dpdOut))]);
 }
@@ -146,19 +145,19 @@ function unprotected(session: Session, now: Millis, chain: Chain, from: SocketAd
   const { state, conn, world } = session;
   const error = errorNotify(chain);
   const waiting = ['main-2', 'main-4', 'aggressive-2'].includes(state.awaits);
+  const answered = ['main-3', 'main-5', 'aggressive-3'].includes(state.awaits);
   if (error && from.ip === state.remote.ip && state.awaits === 'main-6') {
     return doubt(session, now, from, notifyName(error.kind));
   }
+  if (error && answered && from.ip === state.remote.ip && !state.reason) {
+    // The peer began and will not go on, if it is the peer: should it go on all the same, this is forgotten.
+    world.count('unprotected');
+    state.reason = refusedInClear(session, error.kind);
+    return session.note(state.reason);
+  }
   if (!error || !waiting || !state.original || from.ip !== state.remote.ip) return world.count('unprotected');
-  const name = notifyName(error.kind);
-  if (error.kind === NOTIFY.NO_PROPOSAL_CHOSEN) return session.over(now, noProposal(conn, undefined, 'peer'));
-  session.over(now, {
-    code: error.kind === NOTIFY.INVALID_MAJOR_VERSION ? 'wrong-version' : 'peer-error',
-    text: `${state.remote.ip} refused ${state.aggressive ? 'aggressive' : 'main'} mode with ${name}`,
-    notify: name,
-    by: 'peer',
-    peer: state.remote,
-  });
+  if (error.kind !== NOTIFY.NO_PROPOSAL_CHOSEN) return session.over(now, refusedInClear(session, error.kind));
+  session.over(now, { ...noProposal(conn, undefined, 'peer'), peer: state.remote });
 }
 
 /** Instead of message 6 something came that proves nothing: the peer could not read message 5, it seems. */
@@ -189,22 +188,9 @@ function notified(session: Session, now: Millis, { kind, protocol, spi, data }: 
   }
   if (!isErrorNotify(kind)) return world.count('unknown-notify');
   const name = notifyName(kind);
-  if (state.awaits === 'main-6') return refused(session, now, name);
+  if (state.awaits === 'main-6') return session.over(now, refusedKnown(session, name));
   const quick = protocol === PROTOCOL.ISAKMP ? undefined : spi.length === 4 ? readUint32(spi) : undefined;
   quickRefused(session, now, kind, name, quick);
-}
-
-/** The peer knows the secret, and does not want us all the same. */
-function refused(session: Session, now: Millis, name: string): void {
-  const { state } = session;
-  session.over(now, {
-    code: 'auth-failed',
-    text: `${state.remote.ip} refused us after message 5 of main mode with ${name}`,
-    notify: name,
-    by: 'peer',
-    peer: state.remote,
-    remedy: 'compare the identities on both sides',
-  });
 }
 
 /** RFC 3706 §5.4, §7: a number that was used before is an old message. */
@@ -224,7 +210,7 @@ function deleted(session: Session, now: Millis, { protocol, spis }: Delete): voi
     if (!ours) return world.count('unknown-spi');
     restore(session, now);
     inherited(session, now);
-    return session.over(now, CLOSED);
+    return session.over(now, unwelcome(session, now) ?? closedByPeer(session));
   }
   for (const spi of spis) {
     const child = state.children.find((one) => one.spiOut === readUint32(spi) && protocolId(one.protocol) === protocol);

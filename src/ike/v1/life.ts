@@ -5,16 +5,16 @@ import { childConfig, lifeOfChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import { LIFETIME } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
+import { final, lasting } from '../silence.ts';
 import { expireChildren } from './children.ts';
 import { complete } from './exchange.ts';
 import { forget, quickFailed } from './failure.ts';
 import { probe } from './inform.ts';
-import { secretFor } from './phase1.ts';
 import { again } from './send.ts';
 import type { Session } from './session.ts';
-import type { Quick } from './state.ts';
+import type { Quick, Sent } from './state.ts';
 import { heir, reauthenticate, restore } from './unique.ts';
-import { ignored, unread } from './why.ts';
+import { abandoned, ignored, unfinished, unheard } from './why.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Before it is looked again whether an SA that was replaced may go. */
@@ -55,7 +55,7 @@ export function tick(session: Session, now: Millis): void {
   }
   if (due(state.lifeAt, now)) return session.close(now, expired());
   if (due(state.job?.deadline, now)) return session.over(now, TOO_LONG);
-  if (state.sent && again(session, now, state.sent)) return silent(session, now, state.sent.since);
+  if (state.sent && again(session, now, state.sent)) return silent(session, now, state.sent);
   for (const quick of [...state.quicks]) {
     if (quickTick(session, now, quick) === 'silent') return dead(session, now, quick.begunAt);
     if (state.phase === 'closed') return;
@@ -83,8 +83,7 @@ function quickTick(session: Session, now: Millis, quick: Quick): 'silent' | unde
   } else if (quick.awaits === 'switch' && due(quick.endAt, now)) {
     complete(session, now, quick);
   } else if (due(quick.endAt, now)) {
-    const text = 'the peer did not complete quick mode in time';
-    quickFailed(session, now, quick, { code: 'half-open', text, by: 'peer' });
+    quickFailed(session, now, quick, unfinished(session));
   } else if (quick.sent && again(session, now, quick.sent)) {
     // The peer may have got it all the same: its packets will say so.
     if (!quick.ours) delete quick.sent.nextAt;
@@ -116,7 +115,11 @@ function due(at: Millis | undefined, now: Millis): boolean {
 }
 
 function expired(): Reason {
-  return { code: 'expired', text: 'the IKE SA reached the end of its life without being renewed' };
+  return {
+    code: 'expired',
+    text: 'the IKE SA reached the end of its life without being renewed',
+    remedy: 'look further up in the log for why it could not be renewed; a longer `over_time` leaves more time for it',
+  };
 }
 
 // --- liveness and keepalives ---------------------------------------------------------------------------------------------
@@ -177,8 +180,7 @@ function ended(session: Session, now: Millis): void {
     state.endAt = now + BUSY;
     return;
   }
-  const text = 'the peer did not complete the negotiation in time';
-  session.over(now, state.reason ?? { code: 'half-open', text, by: 'peer' });
+  session.over(now, state.reason ?? abandoned(session));
 }
 
 /** Whether a new IKE SA may be ours alone: our last message has not come, and only the old one is known to the peer. */
@@ -190,26 +192,16 @@ function unsure(next: Session, now: Millis): boolean {
 }
 
 /** Phase 1 has no answer. */
-function silent(session: Session, now: Millis, since: Millis): void {
-  const { state, conn } = session;
-  if (state.awaits === 'main-6') return session.over(now, unread(session, secretFor(session, conn), undefined));
+function silent(session: Session, now: Millis, { since, transmissions }: Sent): void {
+  const { state } = session;
   if (state.reason) return session.over(now, state.reason);
-  const { ip, port } = state.remote;
-  session.over(now, {
-    code: 'no-answer',
-    text: `no answer from ${ip} for ${Math.round((now - since) / 1000)} s`,
-    peer: state.remote,
-    remedy: `check that ${ip} is the peer's address, that it speaks IKEv1, and that UDP ${port} reaches it in both directions`,
-  });
+  session.over(now, lasting(unheard(session, since), Math.round((now - since) / 1000), transmissions));
 }
 
 function dead(session: Session, now: Millis, since: Millis): void {
-  const { remote } = session.state;
   restore(session, now);
-  session.over(now, {
-    code: 'peer-dead',
-    text: `no answer from ${remote.ip} for ${Math.round((now - since) / 1000)} s`,
-    peer: remote,
-    remedy: `check the path to ${remote.ip} and whether the peer still runs`,
-  });
+  const reason = unheard(session, since);
+  // The end of aggressive mode is none for the one who says it last.
+  const told = reason.code === 'unanswered-4500' ? reason : final(session, reason);
+  session.over(now, lasting(told, Math.round((now - since) / 1000)));
 }

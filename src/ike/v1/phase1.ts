@@ -5,11 +5,12 @@ import { lowest } from '../children.ts';
 import type { Connection, Millis, Offer, SharedKey } from '../connection.ts';
 import { identityOfAddress } from '../identity.ts';
 import { namedConnections } from '../match.ts';
+import { reasonAuth } from '../proof.ts';
 import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import { type Suite, selectProposal } from '../select.ts';
-import { reasonAuth, reasonNoProposal } from '../why.ts';
+import { reasonNoProposal } from '../why.ts';
 import { PROTOCOL as PROTOCOL2 } from '../wire/constants.ts';
 import type { Identity } from '../wire/payload.ts';
 import type { Life, Read } from './attributes.ts';
@@ -86,6 +87,7 @@ export function noProposal(conn: Connection, proposals: readonly Proposal[] | un
     protocol: PROTOCOL2.IKE,
     by,
     hashed: true,
+    lifetimes: true,
     ...(where ? { where } : {}),
   });
 }
@@ -196,7 +198,6 @@ export function authReason(
   key?: SharedKey,
 ): Reason {
   const { state, conn } = session;
-  const where = conn.where.get('remote.id') ?? conn.where.get('');
   const expected = conn.remoteId.kind === 'is' ? conn.remoteId.id : undefined;
   return reasonAuth({
     kind,
@@ -206,7 +207,8 @@ export function authReason(
     expected: conn.remoteId,
     key,
     peer: state.remote,
-    ...(where ? { where } : {}),
+    config: conn,
+    natted: { local: state.natLocal, remote: state.natRemote },
   });
 }
 

@@ -274,7 +274,7 @@ function readQuick2(session: Session, quick: Quick, config: Child, chain: Chain)
     const remoteTs = answered(quick.want.remoteTs, remote);
     if (!localTs || !remoteTs) {
       const theirs = { local: [local], remote: [remote] };
-      return reasonTs({ local: [quick.want.localTs], remote: [quick.want.remoteTs], theirs, by: 'peer' });
+      return reasonTs({ local: [quick.want.localTs], remote: [quick.want.remoteTs], theirs, config, by: 'peer' });
     }
     Object.assign(quick, { want: { ...quick.want, localTs, remoteTs } });
   }

@@ -8,6 +8,7 @@ import { retransmitWait } from '../retransmit.ts';
 import { seal } from './protect.ts';
 import type { Session } from './session.ts';
 import type { Sent } from './state.ts';
+import { unheard } from './why.ts';
 import { EXCHANGE } from './wire/constants.ts';
 import { encodeChain, encodeEncrypted, encodeMessage } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
@@ -83,12 +84,19 @@ export function again(session: Session, now: Millis, sent: Sent): boolean {
   world.tally.repeat(state.conn);
   sent.nextAt = now + retransmitWait(conn.retransmit, sent.transmissions, world.random);
   state.lastOut = now;
-  if (sent.transmissions === 2) {
-    session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since: sent.since });
-  }
+  tellSilence(session, sent);
   if (state.sent && sent !== state.sent) transmit(session, state.sent.datagrams, state.local, state.remote);
   transmit(session, sent.datagrams, state.local, state.remote);
   return false;
+}
+
+/** Once, and again where it is known better why. */
+export function tellSilence(session: Session, asked: Pick<Sent, 'since' | 'told'>): void {
+  const { id, conn } = session.state;
+  const reason = unheard(session, asked.since);
+  if (reason.code === asked.told) return;
+  asked.told = reason.code;
+  session.event({ kind: 'no-answer', session: id, conn, since: asked.since, reason });
 }
 
 /** The peer is there after all. */

@@ -8,6 +8,7 @@ import type { Child, Connection, Millis } from '../connection.ts';
 import type { Answer, Event } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
+import type { Trouble } from '../silence.ts';
 import type { ChildState, Numbers } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
 import { closeChild, expireChild, rekeyChild, used, wants } from './children.ts';
@@ -19,7 +20,7 @@ import { deadline, tick } from './life.ts';
 import { onMain2, onMain3, onMain4, onMain5, onMain6 } from './main.ts';
 import { peerMoved } from './move.ts';
 import { beginQuick, receiveQuick } from './quick.ts';
-import { comesBack, digest, phase1Exchange, transmit } from './send.ts';
+import { comesBack, digest, phase1Exchange, tellSilence, transmit } from './send.ts';
 import { type Awaits, numbersOf, outstanding, type SessionState, type Want } from './state.ts';
 import { elders, heir, reauthenticate } from './unique.ts';
 import { EXCHANGE } from './wire/constants.ts';
@@ -82,8 +83,8 @@ export class Session implements IkeSa {
   }
 
   /** Something worth telling that ends nothing. */
-  note(reason: Reason): void {
-    this.event({ kind: 'note', session: this.state.id, conn: this.state.conn, reason });
+  note(reason: Reason, of: { readonly child?: string; readonly renews?: true } = {}): void {
+    this.event({ kind: 'note', session: this.state.id, conn: this.state.conn, ...of, reason });
   }
 
   /** What the peer is, as it says itself. */
@@ -125,7 +126,9 @@ export class Session implements IkeSa {
     if (from.ip !== state.remote.ip) return world.count('wrong-address');
     const before = state.awaits;
     this.#step(now, message, from, to);
-    if (state.awaits !== before) state.heard = seen;
+    if (state.awaits === before) return;
+    state.heard = seen;
+    delete state.repeats;
   }
 
   #step(now: Millis, { header, chain, body }: Message, from: SocketAddress, to: SocketAddress): void {
@@ -163,6 +166,7 @@ export class Session implements IkeSa {
     const { sent, phase1 } = state;
     if (!sent) return;
     const size = sent.datagrams.reduce((sum, { length }) => sum + length, 0);
+    state.repeats = (state.repeats ?? 0) + 1;
     const unproven = !state.original && (state.awaits === 'main-3' || state.awaits === 'aggressive-3');
     if (unproven && phase1 && phase1.said + size > phase1.heard) return world.count('no-amplification');
     const there = unproven ? { local: to, remote: from } : state;
@@ -305,6 +309,14 @@ export class Session implements IkeSa {
   /** It was to take another one's place, which is gone. */
   abandoned(now: Millis, reason: Reason): void {
     if (this.state.phase === 'init' || this.state.phase === 'auth') this.over(now, reason);
+  }
+
+  undelivered(trouble: Trouble): void {
+    const { state } = this;
+    state.trouble = trouble;
+    for (const asked of [state.sent, state.probe, ...state.quicks.map(({ sent }) => sent)]) {
+      if (asked?.told !== undefined) tellSilence(this, asked);
+    }
   }
 
   get numbers(): Numbers {

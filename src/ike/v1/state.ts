@@ -3,6 +3,7 @@
 import type { KeyPair } from '../../crypto/types.ts';
 import type { Millis, Mode, Protocol } from '../connection.ts';
 import type { SessionId } from '../effects.ts';
+import type { Reason } from '../reason.ts';
 import type { Suite } from '../select.ts';
 import { type BaseState, blankBase, type Job, type Numbers } from '../state.ts';
 import type { Selector } from '../wire/ts.ts';
@@ -16,6 +17,8 @@ export interface Sent {
   readonly datagrams: readonly Uint8Array[];
   readonly since: Millis;
   transmissions: number;
+  /** What the operator was told of the silence. */
+  told?: Reason['code'];
   /** Undefined where it is repeated only when the peer repeats itself. */
   nextAt?: Millis;
 }
@@ -130,6 +133,7 @@ export interface Fragments {
 export interface Probe {
   readonly since: Millis;
   transmissions: number;
+  told?: Reason['code'];
   nextAt: Millis;
 }
 
@@ -150,6 +154,8 @@ export interface SessionState extends BaseState {
   sent?: Sent;
   /** Digest of the peer's last message of phase 1. */
   heard?: Uint8Array;
+  /** How often the peer has said that after our answer. */
+  repeats?: number;
   quicks: Quick[];
   queue: Want[];
   /** Message ids of both sides: one that was used is not used again, and ours do not come from the peer. */

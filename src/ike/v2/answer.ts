@@ -30,7 +30,7 @@ export function answerFirstChild(session: Session, now: Millis, payloads: readon
   const { state, world } = session;
   const choice = choose(session, payloads, true, undefined);
   if (!choice.ok) {
-    childFailed(session, { child: choice.child }, choice.reason);
+    childFailed(session, { child: choice.child }, { ...choice.reason, notify: notifyName(choice.kind) });
     if (choice.reason.code === 'nat-conflict') checkNeighbours(session, now);
     return [notify(choice.kind)];
   }
@@ -107,7 +107,8 @@ export function answerCreate(session: Session, now: Millis, payloads: readonly P
   const { data: nonce } = need(payloads, 'Nonce');
   const choice = choose(session, payloads, false, old);
   if (!choice.ok) {
-    childFailed(session, { child: choice.child }, { ...choice.reason, notify: notifyName(choice.kind) });
+    const reason = { ...choice.reason, notify: notifyName(choice.kind) };
+    childFailed(session, { child: choice.child }, reason, old !== undefined);
     if (choice.reason.code === 'nat-conflict') checkNeighbours(session, now);
     return refuse(notify(choice.kind));
   }

@@ -3,12 +3,13 @@
 import type { SocketAddress } from '../../bytes/ip.ts';
 import { equalSecret } from '../../crypto/compare.ts';
 import type { Connection, Millis, SharedKey } from '../connection.ts';
-import { identityOfAddress, matchesIdentity, sameIdentity } from '../identity.ts';
+import { describeIdentity, identityOfAddress, matchesIdentity, sameIdentity } from '../identity.ts';
 import { namedConnections } from '../match.ts';
+import { reasonAuth } from '../proof.ts';
 import { findSharedKey } from '../psk.ts';
 import type { Reason } from '../reason.ts';
 import { selectProposal } from '../select.ts';
-import { reasonAuth } from '../why.ts';
+import { at } from '../why.ts';
 import { AUTH_METHOD, EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import type { Identity, Payload } from '../wire/payload.ts';
 
@@ -82,8 +83,8 @@ function noKey(session: Session, localId: Identity, remoteId: Identity | undefin
 
 function parties(session: Session, localId: Identity, remoteId: Identity | undefined) {
   const { state, conn } = session;
-  const where = conn.where.get('remote.id') ?? conn.where.get('');
-  return { localId, remoteId, expected: conn.remoteId, peer: state.remote, ...(where ? { where } : {}) };
+  const natted = { local: state.natLocal, remote: state.natRemote };
+  return { localId, remoteId, expected: conn.remoteId, peer: state.remote, config: conn, natted };
 }
 
 export function processAuth(session: Session, now: Millis, task: AuthTask, payloads: readonly Payload[]): void {
@@ -104,13 +105,9 @@ export function processAuth(session: Session, now: Millis, task: AuthTask, paylo
     key !== undefined &&
     equalSecret(auth.data, peerAuth(state, key.secret.reveal(), remoteId));
   if (!known || !proven) {
-    const reason = reasonAuth({
-      kind: known ? 'auth-failed' : 'unknown-id',
-      ...parties(session, localId, remoteId),
-      key,
-      by: 'us',
-    });
-    return session.reject(now, reason);
+    const kind = known ? (key ? 'auth-failed' : 'no-psk') : 'unknown-id';
+    const reason = known ? otherMethod(session, auth.method, remoteId) : undefined;
+    return session.reject(now, reason ?? reasonAuth({ kind, ...parties(session, localId, remoteId), key, by: 'us' }));
   }
   state.remoteId = remoteId;
   authenticated(session, now);
@@ -124,18 +121,28 @@ function authRefused(session: Session, payloads: readonly Payload[], localId: Id
   const { conn } = session;
   const error = errorNotify(payloads);
   const wanted = conn.remoteId.kind === 'is' ? conn.remoteId.id : undefined;
-  if (error?.kind === NOTIFY.AUTHENTICATION_FAILED) {
-    const key = sharedKey(session, localId, wanted);
-    return reasonAuth({ kind: 'auth-failed', ...parties(session, localId, wanted), key, by: 'peer' });
-  }
+  if (error?.kind === NOTIFY.AUTHENTICATION_FAILED) return refusal(session, localId, wanted);
   return {
     code: 'peer-error',
     text: error
       ? `the peer answered IKE_AUTH with ${notifyName(error.kind)}`
       : 'the answer to IKE_AUTH lacks IDr or AUTH',
     by: 'peer',
+    remedy: "look for the reason in the peer's log",
+    peer: session.state.remote,
     ...(error ? { notify: notifyName(error.kind) } : {}),
   };
+}
+
+function refusal(session: Session, localId: Identity, remoteId: Identity | undefined): Reason {
+  const key = sharedKey(session, localId, remoteId);
+  return reasonAuth({ kind: 'auth-failed', ...parties(session, localId, remoteId), key, by: 'peer' });
+}
+
+/** We believed in the peer, and it does not in us (RFC 7296 §2.21.2). */
+export function refusedByPeer(session: Session): Reason {
+  const { localId, remoteId, local } = session.state;
+  return refusal(session, localId ?? identityOfAddress(local.ip), remoteId);
 }
 
 function authenticated(session: Session, now: Millis): void {
@@ -152,7 +159,7 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   const auth = find(payloads, 'AUTH');
   const idr = find(payloads, 'IDr');
   if (!idi) return refuse(session, now, from, NOTIFY.INVALID_SYNTAX, incomplete());
-  if (!auth) return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, wantsEap());
+  if (!auth) return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, wantsEap(session));
   const remoteId: Identity = { type: idi.id.type, data: idi.id.data.slice() };
   const conn = chooseConnection(session, remoteId, idr?.id);
   const key = conn && sharedKeyFor(session, conn, remoteId);
@@ -167,8 +174,9 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
     if (asked && idr)
       return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, notUs(session, asked, remoteId, idr.id));
     const kind = conn ? (key ? 'auth-failed' : 'no-psk') : 'unknown-id';
-    const reason = reasonAuth({ kind, ...parties(session, localId, remoteId), key, by: 'us' });
-    return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, reason);
+    const reason = conn ? otherMethod(session, auth.method, remoteId) : undefined;
+    const said = reason ?? reasonAuth({ kind, ...parties(session, localId, remoteId), key, by: 'us' });
+    return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, said);
   }
   state.conn = conn.name;
   state.remoteId = remoteId;
@@ -192,9 +200,7 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
 /** The peer is known, but it wants to speak to somebody else. */
 function notUs({ state }: Session, conn: Connection, remoteId: Identity, wanted: Identity): Reason {
   const localId = conn.localId ?? identityOfAddress(state.local.ip);
-  const where = conn.where.get('local.id') ?? conn.where.get('');
-  const place = where ? { where } : {};
-  return reasonAuth({ kind: 'unknown-id', localId, remoteId, wanted, peer: state.remote, by: 'us', ...place });
+  return reasonAuth({ kind: 'unknown-id', localId, remoteId, wanted, peer: state.remote, by: 'us', config: conn });
 }
 
 /** What only AUTH and the first child needed. */
@@ -238,16 +244,39 @@ function refuse(session: Session, now: Millis, from: SocketAddress, kind: number
   session.over(now, { ...reason, notify: notifyName(kind) });
 }
 
+const METHODS = new Map<number, string>(Object.entries(AUTH_METHOD).map(([name, id]) => [id, name]));
+
+/** A certificate, say, where we want a pre-shared key. */
+function otherMethod(session: Session, method: number, remoteId: Identity): Reason | undefined {
+  if (method === AUTH_METHOD.SHARED_KEY_MIC) return undefined;
+  const got = METHODS.get(method) ?? `method ${method}`;
+  return wrongMethod(session, `${describeIdentity(remoteId)} authenticates with ${got}`, got);
+}
+
 /** RFC 7296 §2.16: an initiator that leaves AUTH out asks for EAP. */
-function wantsEap(): Reason {
+function wantsEap(session: Session): Reason {
+  return wrongMethod(session, 'the peer wants to authenticate with EAP, which is not supported here', 'EAP');
+}
+
+function wrongMethod({ conn, state }: Session, text: string, got: string): Reason {
+  const where = conn.where.get('remote.auth') ?? conn.where.get('remote') ?? conn.where.get('');
   return {
-    code: 'auth-failed',
-    text: 'the peer wants to authenticate with EAP, which is not supported here',
+    code: 'auth-method',
+    text: `${text}; we want a pre-shared key`,
     by: 'us',
-    remedy: 'set the peer to authenticate with a pre-shared key',
+    want: ['SHARED_KEY_MIC'],
+    got: [got],
+    remedy: `set the peer to authenticate with a pre-shared key (ours is so${at(where)})`,
+    peer: state.remote,
+    ...(where ? { where } : {}),
   };
 }
 
 function incomplete(): Reason {
-  return { code: 'syntax', text: 'the IKE_AUTH request lacks a payload that is needed', by: 'us' };
+  return {
+    code: 'syntax',
+    text: 'the IKE_AUTH request lacks a payload that is needed',
+    by: 'us',
+    remedy: 'this is a fault of the peer: look for a newer version of its software',
+  };
 }

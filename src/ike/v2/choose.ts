@@ -78,12 +78,12 @@ export function choose(
     const disagreement = old ? undefined : modeDisagreement(candidate, wish);
     return { ok: true, chosen: { child: name, protocol, mode, selection, localTs, remoteTs, disagreement } };
   }
-  const reason = obstacle(session, best, wish) ?? noProposal(best.config, proposals);
+  const reason = obstacle(session, best, wish) ?? noProposal(session, best.config, proposals);
   const kind = reason.code === 'nat-conflict' ? NOTIFY.TS_UNACCEPTABLE : NOTIFY.NO_PROPOSAL_CHOSEN;
   return { ok: false, kind, child: best.config.name, reason };
 }
 
-function noProposal({ protocol, offers, where }: Child, theirs: readonly Proposal[]): Reason {
+function noProposal(session: Session, { protocol, offers, where }: Child, theirs: readonly Proposal[]): Reason {
   const place = where.get(`${protocol}_proposals`) ?? where.get('');
   return reasonNoProposal({
     offers,
@@ -91,6 +91,7 @@ function noProposal({ protocol, offers, where }: Child, theirs: readonly Proposa
     protocol: protocolId(protocol),
     ...(place ? { where: place } : {}),
     by: 'us',
+    peer: session.state.remote,
   });
 }
 
@@ -174,8 +175,9 @@ function sameSet(a: readonly Selector[], b: readonly Selector[]): boolean {
 
 function noSelectors(session: Session, { tsi, tsr }: Wish, old: ChildState | undefined): Choice {
   const { conn, state } = session;
-  const config = conn.children.find((child) => child.name === (old?.name ?? child.name));
-  const where = (config ?? conn.children[0])?.where.get('local_ts') ?? conn.where.get('');
+  const [only, ...more] = conn.children.filter(({ name }) => name === (old?.name ?? name));
+  // Where there are several, nobody knows which of them was meant.
+  const config = more.length === 0 ? only : undefined;
   return {
     ok: false,
     kind: NOTIFY.TS_UNACCEPTABLE,
@@ -184,8 +186,9 @@ function noSelectors(session: Session, { tsi, tsr }: Wish, old: ChildState | und
       local: conn.children.flatMap((child) => resolveTs(child.localTs, state.local.ip)),
       remote: conn.children.flatMap((child) => resolveTs(child.remoteTs, state.remote.ip)),
       theirs: { local: tsr, remote: tsi },
-      ...(where ? { where } : {}),
+      config: config ?? conn,
       by: 'us',
+      peer: state.remote,
     }),
   };
 }

@@ -11,13 +11,13 @@ import type { Reason } from '../reason.ts';
 import { groupsOf } from '../select.ts';
 import type { ChildState } from '../state.ts';
 import { remainingPairs } from '../ts.ts';
-import { reasonNoProposal, reasonTs } from '../why.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
 import { askChild, readAnswer } from './ask.ts';
 import { createTask, deleteChild, drop, install, type Negotiated } from './children.ts';
 import { badKeyExchange } from './init.ts';
 import { errorNotify, notifies, wantedGroup } from './payloads.ts';
+import { childRefusal } from './refusal.ts';
 import type { Session } from './session.ts';
 import type { Answered, Asked, CreateTask, Want } from './state.ts';
 import { replace } from './unique.ts';
@@ -119,7 +119,7 @@ export function processCreate(session: Session, now: Millis, task: CreateTask, p
   }
   const result = readAnswer(session, want, asked, payloads, false);
   if (!result.ok) {
-    childFailed(session, want, result.reason);
+    childFailed(session, want, result.reason, task.rekeys !== undefined);
     unmade(session, now, asked);
     return unrekeyed(session, now, task);
   }
@@ -131,7 +131,7 @@ export function processCreate(session: Session, now: Millis, task: CreateTask, p
 
 export function createAgreed(session: Session, now: Millis, task: CreateTask, shared: Uint8Array | undefined): void {
   if (shared) return created(session, now, task, shared);
-  childFailed(session, task.want, badKeyExchange('peer'));
+  childFailed(session, task.want, badKeyExchange('peer'), task.rekeys !== undefined);
   if (task.asked) unmade(session, now, task.asked);
   unrekeyed(session, now, task);
 }
@@ -250,7 +250,9 @@ export function furtherChildren(session: Session, now: Millis, want: Want, got: 
 // --- refusals --------------------------------------------------------------------------------------------------------
 
 function refused(session: Session, now: Millis, task: CreateTask, kind: number, payloads: readonly Payload[]): void {
-  if (kind === NOTIFY.INVALID_KE_PAYLOAD && otherGroup(session, task, payloads)) {
+  const payload = notifies(payloads, NOTIFY.INVALID_KE_PAYLOAD)[0];
+  const group = payload && wantedGroup(payload);
+  if (kind === NOTIFY.INVALID_KE_PAYLOAD && otherGroup(session, task, group)) {
     const { state } = session;
     delete state.task;
     const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
@@ -258,14 +260,12 @@ function refused(session: Session, now: Millis, task: CreateTask, kind: number, 
     state.queue.unshift(task);
     return session.advance(now);
   }
-  if (task.rekeys === undefined) refusedNew(session, now, task, kind);
-  else refusedRekey(session, now, task, kind);
+  if (task.rekeys === undefined) refusedNew(session, now, task, kind, group);
+  else refusedRekey(session, now, task, kind, group);
   session.finish(now);
 }
 
-function otherGroup(session: Session, task: CreateTask, payloads: readonly Payload[]): boolean {
-  const payload = notifies(payloads, NOTIFY.INVALID_KE_PAYLOAD)[0];
-  const group = payload && wantedGroup(payload);
+function otherGroup(session: Session, task: CreateTask, group: number | undefined): boolean {
   const offered = groupsOf(childConfig(session, task.want.child)?.offers ?? []);
   if (group === undefined || group === task.group || !offered.includes(group)) return false;
   if (++task.restarts > MAX_RESTARTS) return false;
@@ -273,16 +273,16 @@ function otherGroup(session: Session, task: CreateTask, payloads: readonly Paylo
   return true;
 }
 
-function refusedNew(session: Session, now: Millis, task: CreateTask, kind: number): void {
+function refusedNew(session: Session, now: Millis, task: CreateTask, kind: number, group?: number): void {
   const { want } = task;
   if (kind === NOTIFY.SINGLE_PAIR_REQUIRED && want.localTs.length + want.remoteTs.length > 2) {
     return singlePairs(session, now, want);
   }
-  const { group, postponed = 0 } = task;
+  const { postponed = 0 } = task;
   if (kind === NOTIFY.TEMPORARY_FAILURE && postponed < MAX_POSTPONED) {
-    return session.postpone(now, { ...createTask(session, want), group, postponed: postponed + 1 });
+    return session.postpone(now, { ...createTask(session, want), group: task.group, postponed: postponed + 1 });
   }
-  childFailed(session, want, childRefusal(session, want, kind));
+  childFailed(session, want, childRefusal(session, { want, kind, group }));
 }
 
 /** RFC 7296 §2.9: the peer takes one pair a child. */
@@ -294,7 +294,7 @@ function singlePairs(session: Session, now: Millis, want: Want): void {
   }
 }
 
-function refusedRekey(session: Session, now: Millis, task: CreateTask, kind: number): void {
+function refusedRekey(session: Session, now: Millis, task: CreateTask, kind: number, group?: number): void {
   const old = task.rekeys === undefined ? undefined : findChild(session, task.rekeys);
   // The peer's rekeying has done it, or the peer has deleted the child meanwhile.
   if (!old || old.stage === 'lingering' || old.stage === 'deleting') return;
@@ -314,7 +314,9 @@ function refusedRekey(session: Session, now: Millis, task: CreateTask, kind: num
       // A peer that cannot rekey at all: only a new IKE SA brings new keys (RFC 7296 §1.3).
       return replace(session, now);
     default:
-      if (kind !== NOTIFY.TEMPORARY_FAILURE) childFailed(session, want, childRefusal(session, want, kind));
+      if (kind !== NOTIFY.TEMPORARY_FAILURE) {
+        childFailed(session, want, childRefusal(session, { want, kind, group, old }), true);
+      }
       return session.postpone(now, createTask(session, want, old));
   }
 }
@@ -331,40 +333,8 @@ function unrekeyed(session: Session, now: Millis, task: CreateTask): void {
 
 /** A key exchange of ours was never computed. */
 export function createLost(session: Session, now: Millis, task: CreateTask, reason: Reason): void {
-  childFailed(session, task.want, reason);
+  childFailed(session, task.want, reason, task.rekeys !== undefined);
   if (task.answer && task.asked) unmade(session, now, task.asked);
   else session.forgetTask();
   unrekeyed(session, now, task);
-}
-
-function childRefusal(session: Session, want: Want, kind: number): Reason {
-  const config = childConfig(session, want.child);
-  const place = (option: string) => config?.where.get(option) ?? config?.where.get('');
-  const notify = notifyName(kind);
-  switch (kind) {
-    case NOTIFY.NO_PROPOSAL_CHOSEN: {
-      const protocol = protocolId(config?.protocol ?? 'esp');
-      const where = place(protocol === PROTOCOL.AH ? 'ah_proposals' : 'esp_proposals');
-      const offers = config?.offers ?? [];
-      return reasonNoProposal({
-        offers,
-        theirs: undefined,
-        protocol,
-        ...(where ? { where } : {}),
-        by: 'peer',
-      });
-    }
-    case NOTIFY.TS_UNACCEPTABLE: {
-      const where = place('local_ts');
-      return reasonTs({ local: want.localTs, remote: want.remoteTs, ...(where ? { where } : {}), by: 'peer' });
-    }
-    case NOTIFY.NO_ADDITIONAL_SAS:
-      return { code: 'no-additional-sas', text: 'the peer takes no further children', notify, by: 'peer' };
-    case NOTIFY.TEMPORARY_FAILURE:
-      return { code: 'temporary-failure', text: 'the peer cannot make this child now', notify, by: 'peer' };
-    case NOTIFY.SINGLE_PAIR_REQUIRED:
-      return { code: 'single-pair', text: 'the peer wants single addresses only', notify, by: 'peer' };
-    default:
-      return { code: 'peer-error', text: `the peer refused the child with ${notify}`, notify, by: 'peer' };
-  }
 }

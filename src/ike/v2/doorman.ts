@@ -8,12 +8,13 @@ import { Cookies } from '../cookie.ts';
 import { offeringConnections } from '../match.ts';
 import type { Reason } from '../reason.ts';
 import { type Selected, selectProposal, withPreferredGroup } from '../select.ts';
+import { otherVersion } from '../version.ts';
 import { reasonNoProposal } from '../why.ts';
 import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { Header, Message, Payload, Proposal } from '../wire/payload.ts';
 import { addressWord } from '../words.ts';
-import { learn } from './init.ts';
+import { learn, repeatInit } from './init.ts';
 import { need, notifies, notify, wantGroup } from './payloads.ts';
 import type { Session } from './session.ts';
 import { blank, type SessionState } from './state.ts';
@@ -58,9 +59,13 @@ export class Doorman {
     return this.#halfOpen.size;
   }
 
-  /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us. */
+  /** RFC 7296 §2.5: a higher major version is told ours; a lower one is not for us, which the operator wants to know. */
   refuseVersion(now: Millis, header: Header, length: number, from: SocketAddress, to: SocketAddress): void {
     this.#world.count(`version-${header.major}`);
+    if (header.major === 1 && header.spiR.every((byte) => byte === 0) && this.#mayAnswer(now)) {
+      const other = otherVersion(this.#world.connections(), to.ip, from, 1);
+      if (other) this.#note(other.conn, other.reason);
+    }
     if (header.major < 3 || header.response) return;
     const fields = { ...header, initiator: !header.initiator, response: true };
     const bytes = encodeMessage(fields, [notify(NOTIFY.INVALID_MAJOR_VERSION)]);
@@ -78,7 +83,7 @@ export class Doorman {
   greet(now: Millis, message: Message, datagram: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const guest = { message, datagram, from, to };
     const known = this.#repeated(guest);
-    if (known) return known.repeatInit(from, to);
+    if (known) return repeatInit(known, from, to);
     const { payloads, header } = message;
     const nonce = need(payloads, 'Nonce').data;
     const sa = need(payloads, 'SA');
@@ -112,16 +117,7 @@ export class Doorman {
     const connections = offeringConnections(this.#world.connections(), to.ip, from.ip);
     const [first] = connections;
     if (!first) {
-      this.#world.count('no-connection');
-      const text = `no connection is configured for ${from.ip} to ${to.ip}`;
-      this.#note('', {
-        code: 'no-connection',
-        text,
-        by: 'us',
-        peer: from,
-        notify: 'NO_PROPOSAL_CHOSEN',
-        remedy: `set ${addressWord(this.#world.connections())} of a connection to ${from.ip}`,
-      });
+      this.#nobody(from, to);
       return this.#refuse(guest, notify(NOTIFY.NO_PROPOSAL_CHOSEN));
     }
     const match = pick(connections, said.proposals, said.group);
@@ -169,6 +165,19 @@ export class Doorman {
     learn(session, message.payloads, from, to);
     const job = session.incomingJob(now, { kind: 'init', from, suite, proposal, nonce });
     this.#world.effect({ type: 'agree', job, group: suite.ke, pair: undefined, theirs: said.ke.slice() });
+  }
+
+  #nobody(from: SocketAddress, to: SocketAddress): void {
+    const other = otherVersion(this.#world.connections(), to.ip, from, 2);
+    const reason = other?.reason ?? {
+      code: 'no-connection',
+      text: `no connection is configured for ${from.ip} to ${to.ip}`,
+      by: 'us',
+      peer: from,
+      remedy: `set ${addressWord(this.#world.connections())} of a connection to ${from.ip}`,
+    };
+    this.#world.count(reason.code);
+    this.#note(other?.conn ?? '', { ...reason, notify: 'NO_PROPOSAL_CHOSEN' });
   }
 
   #note(conn: string, reason: Reason): void {

@@ -2,12 +2,13 @@
 
 import { uint32 } from '../../bytes/bytes.ts';
 import type { SocketAddress } from '../../bytes/ip.ts';
-import { findChild, retire } from '../children.ts';
+import { childConfig, findChild, retire } from '../children.ts';
 import type { Millis } from '../connection.ts';
-import type { Reason } from '../reason.ts';
+import { closedByPeer } from '../farewell.ts';
 import type { ChildState } from '../state.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
+import { refusedByPeer } from './auth.ts';
 import { drop } from './children.ts';
 import { isNamed, namedSas } from './named.ts';
 import { errorNotify, has } from './payloads.ts';
@@ -81,22 +82,11 @@ function leave(session: Session, now: Millis, child: ChildState): void {
     const redundant = task.rival === child.id && child.successor === undefined && old?.stage === 'rekeying';
     if (redundant) retire(child, old.id);
   }
-  const reason: Reason = { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' };
-  drop(session, now, child, reason);
+  drop(session, now, child, closedByPeer(session, childConfig(session, child.name)));
 }
 
 function deleted(session: Session, now: Millis, kind: number | undefined): void {
   // The peer has finished its rekeying while ours was under way: ours is forgotten (RFC 7296 §2.25.2).
   adoptRival(session, now);
-  const reason: Reason =
-    kind === undefined
-      ? { code: 'peer-deleted', text: 'closed by the peer', by: 'peer' }
-      : {
-          code: 'auth-failed',
-          text: `the peer gave the session up with ${notifyName(kind)}`,
-          notify: notifyName(kind),
-          by: 'peer',
-          remedy: 'the peer could not verify our AUTH: compare the pre-shared key and the identities on both sides',
-        };
-  session.over(now, reason);
+  session.over(now, kind === undefined ? closedByPeer(session) : refusedByPeer(session));
 }

@@ -11,10 +11,13 @@ import { unsuited } from '../fit.ts';
 import { natHash, natSeen } from '../natt.ts';
 import type { Reason } from '../reason.ts';
 import { checkAnswer, groupsOf, offerProposals, type Suite } from '../select.ts';
-import { reasonNoProposal } from '../why.ts';
-import { EXCHANGE, NOTIFY, notifyName, PROTOCOL } from '../wire/constants.ts';
+import { keywordOf, transformName } from '../transforms.ts';
+import { versionRefused } from '../version.ts';
+import { at, reasonNoProposal } from '../why.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, TRANSFORM } from '../wire/constants.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { Message, Payload } from '../wire/payload.ts';
+import { wordFor } from '../words.ts';
 import { firstKeys } from './keymat.ts';
 import { errorNotify, find, has, need, notifies, notify, wantedGroup } from './payloads.ts';
 import type { Session } from './session.ts';
@@ -121,6 +124,8 @@ export function processInit(session: Session, now: Millis, task: InitTask, messa
     const group = wantedGroup(invalidKe);
     // Only a group that we offered, and never the one just tried: nobody may talk us down to another.
     if (group === undefined || group === task.group || !groupsOf(session.conn.offers).includes(group)) {
+      // Should nothing better come, this is why.
+      state.reason ??= groupRefused(session, task.group, group);
       return world.count('bad-group');
     }
     return again(session, now, task, () => {
@@ -139,6 +144,7 @@ export function processInit(session: Session, now: Millis, task: InitTask, messa
     return world.count('bad-answer');
   }
   delete state.outstanding;
+  delete state.reason;
   state.spiR = header.spiR.slice();
   state.initResponse = raw.slice();
   learn(session, payloads, state.remote, state.local);
@@ -159,6 +165,27 @@ function again(session: Session, now: Millis, task: InitTask, restart: () => voi
   restart();
 }
 
+function groupRefused({ conn, state }: Session, tried: number, wanted: number | undefined): Reason {
+  const where = conn.where.get('proposals') ?? conn.where.get('');
+  const name = (id: number) => transformName({ type: TRANSFORM.KE, id });
+  const [want, got] = [groupsOf(conn.offers).map(name), wanted === undefined ? [] : [name(wanted)]];
+  const word = wanted === undefined ? undefined : keywordOf({ type: TRANSFORM.KE, id: wanted });
+  const option = wordFor(conn, 'proposals');
+  return {
+    code: 'wrong-group',
+    text: `${state.remote.ip} does not take the group ${name(tried)} and asks for ${got[0] ?? 'none that we know'}, which we did not offer`,
+    notify: 'INVALID_KE_PAYLOAD',
+    by: 'peer',
+    want,
+    got,
+    remedy: word
+      ? `add \`-${word}\` to \`${option}\`${at(where)}, or have the peer take ${want.join(' or ')}`
+      : `have the peer take ${want.join(' or ')} (\`${option}\`${at(where)})`,
+    peer: state.remote,
+    ...(where ? { where } : {}),
+  };
+}
+
 function refusal(session: Session, kind: number): Reason {
   const { conn, state } = session;
   const where = conn.where.get('proposals') ?? conn.where.get('');
@@ -169,13 +196,16 @@ function refusal(session: Session, kind: number): Reason {
       protocol: PROTOCOL.IKE,
       ...(where ? { where } : {}),
       by: 'peer',
+      peer: state.remote,
     });
   }
+  if (kind === NOTIFY.INVALID_MAJOR_VERSION) return versionRefused(conn, state.remote, notifyName(kind));
   return {
-    code: kind === NOTIFY.INVALID_MAJOR_VERSION ? 'wrong-version' : 'peer-error',
+    code: 'peer-error',
     text: `${state.remote.ip} refused the first message with ${notifyName(kind)}`,
     notify: notifyName(kind),
     by: 'peer',
+    remedy: "look for the reason in the peer's log",
     peer: state.remote,
   };
 }
@@ -285,4 +315,13 @@ export function incomingInitAgreed(
   state.phase = 'auth';
   world.tally.message(header.exchange, 'out', true, state.conn);
   world.effect({ type: 'send', local: state.local, remote: incoming.from, bytes: state.initResponse });
+}
+
+/** IKE_SA_INIT again: the answer was lost, or it is not there yet. */
+export function repeatInit({ state, world }: Session, from: SocketAddress, to: SocketAddress): void {
+  const { initResponse, phase } = state;
+  world.count('repeated-request');
+  if (phase !== 'auth' || !initResponse) return;
+  state.repeats = (state.repeats ?? 0) + 1;
+  world.effect({ type: 'send', local: to, remote: from, bytes: initResponse });
 }

@@ -3,8 +3,10 @@
 
 import { lifeOfChildren } from '../children.ts';
 import type { Millis } from '../connection.ts';
+import { halfOpen } from '../farewell.ts';
 import type { Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
+import { final, lasting } from '../silence.ts';
 import { EXCHANGE, NOTIFY } from '../wire/constants.ts';
 import { expireChildren } from './children.ts';
 import { createLost } from './create.ts';
@@ -12,7 +14,7 @@ import { notify } from './payloads.ts';
 import { rekeyLost } from './rekey.ts';
 import type { Session } from './session.ts';
 import { replace } from './unique.ts';
-import { respond, retransmitted } from './window.ts';
+import { respond, retransmitted, unheard } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -139,11 +141,7 @@ function ended(session: Session, now: Millis): void {
   switch (phase) {
     case 'init':
     case 'auth':
-      return session.over(now, {
-        code: 'half-open',
-        text: 'the peer did not complete the negotiation in time',
-        by: 'peer',
-      });
+      return session.over(now, abandoned(session));
     case 'rekeyed':
       return session.close(now, { code: 'replaced', text: 'replaced by a newer IKE SA' });
     case 'established':
@@ -155,10 +153,25 @@ function ended(session: Session, now: Millis): void {
   }
 }
 
+/** The peer has begun, and not gone on. */
+function abandoned(session: Session): Reason {
+  const { state, world } = session;
+  return halfOpen(session, {
+    answered: 'IKE_SA_INIT',
+    next: 'IKE_AUTH',
+    port: session.udp && state.local.port !== world.natPort ? world.natPort : undefined,
+    repeated: (state.repeats ?? 0) > 1,
+  });
+}
+
 function expired(session: Session, now: Millis): void {
   delete session.state.lifeAt;
   if (session.state.phase === 'deleting') return givenUp(session, now);
-  session.close(now, { code: 'expired', text: 'the IKE SA reached the end of its life without being renewed' });
+  session.close(now, {
+    code: 'expired',
+    text: 'the IKE SA reached the end of its life without being renewed',
+    remedy: 'look further up in the log for why it could not be renewed; a longer `over_time` leaves more time for it',
+  });
 }
 
 const TOO_LONG: Reason = { code: 'internal', text: 'a key exchange took longer than 30 s to compute' };
@@ -187,16 +200,12 @@ function taskLost(session: Session, now: Millis): void {
 
 function givenUp(session: Session, now: Millis): void {
   const { state } = session;
-  const { ip, port } = state.remote;
-  const since = Math.round((now - (state.outstanding?.since ?? now)) / 1000);
-  if (state.task?.kind === 'delete-ike' || state.task?.kind === 'refuse') return session.over(now, state.task.reason);
-  const never = state.phase === 'init' || state.phase === 'auth';
-  session.over(now, {
-    code: never ? 'no-answer' : 'peer-dead',
-    text: `no answer from ${ip} for ${since} s`,
-    peer: state.remote,
-    remedy: never
-      ? `check that ${ip} is the peer's address and that UDP ${port} reaches it in both directions`
-      : `check the path to ${ip} and whether the peer still runs`,
-  });
+  const { task, outstanding } = state;
+  if (task?.kind === 'delete-ike' || task?.kind === 'refuse') return session.over(now, task.reason);
+  if (!outstanding) return session.over(now, { code: 'peer-dead', text: `no answer from ${state.remote.ip}` });
+  // A peer that was heard, though it said nothing of use, is no silent one.
+  if (state.phase === 'init' && state.reason) return session.over(now, state.reason);
+  const seconds = Math.round((now - outstanding.since) / 1000);
+  const reason = final(session, unheard(session, outstanding));
+  session.over(now, lasting(reason, seconds, outstanding.transmissions));
 }

@@ -4,6 +4,7 @@ import { readUint32 } from '../../bytes/bytes.ts';
 import type { ChildState } from '../state.ts';
 import { NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
+import type { SessionState } from './state.ts';
 
 const SPI_SIZE = 4;
 
@@ -25,6 +26,15 @@ export function namedSas(payload: Payload): SaName[] {
 function rekeyedSa({ protocol, spi }: Extract<Payload, { tag: 'N' }>): SaName[] {
   const known = (protocol === PROTOCOL.ESP || protocol === PROTOCOL.AH) && spi.length === SPI_SIZE;
   return known ? [{ protocol, spi: readUint32(spi) }] : [];
+}
+
+/**
+ * The peer rekeys or closes a child that our own request is making: the answer was lost, or its key exchange is still
+ * being computed. Until it is there we could only deny the child; the peer will send its request again.
+ */
+export function isEarly({ task, children }: SessionState, payloads: readonly Payload[]): boolean {
+  if (task?.kind !== 'create' || !task.asked) return false;
+  return payloads.flatMap(namedSas).some((name) => !children.some((child) => isNamed(child, name)));
 }
 
 /** SPIs are the receiver's for each protocol by itself: the same number may stand for two SAs (RFC 4301 §4.1). */

@@ -9,6 +9,7 @@ import type { Answer, Event } from '../effects.ts';
 import { isOurWill, type Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
+import type { Trouble } from '../silence.ts';
 import type { ChildState, Numbers } from '../state.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/payload.ts';
@@ -20,13 +21,13 @@ import { informAnswer, processDelete, sendDeleteChildren } from './inform.ts';
 import { beginInit, processInit } from './init.ts';
 import { deadline, livenessEnd, tick } from './life.ts';
 import { peerMoved, relocate } from './move.ts';
-import { isNamed, namedSas } from './named.ts';
+import { isEarly } from './named.ts';
 import { fatal, notify } from './payloads.ts';
 import { type Channel, channel } from './protect.ts';
 import { answerRekey, beginRekey, chosenByPeer, processRekey, rekeyTask } from './rekey.ts';
 import { type Incoming, numbersOf, type SessionState, spisOf, type Task, taskName } from './state.ts';
 import { bequeath, inherit, replace } from './unique.ts';
-import { decrypt, repeat, request, respond } from './window.ts';
+import { decrypt, repeat, request, respond, tellSilence } from './window.ts';
 import { answered } from './work.ts';
 import type { World } from './world.ts';
 
@@ -166,7 +167,7 @@ export class Session implements IkeSa {
     const expected = state.nextIn;
     try {
       const payloads = decrypt(this, now, message);
-      if (payloads && this.#early(payloads)) return this.world.count('early-request');
+      if (payloads && isEarly(state, payloads)) return this.world.count('early-request');
       if (payloads) this.#authentic(now, header.exchange, payloads, from, to);
     } catch (error) {
       if (!(error instanceof WireError) || state.nextIn !== expected) throw error;
@@ -200,16 +201,6 @@ export class Session implements IkeSa {
     }
   }
 
-  /**
-   * The peer rekeys or closes a child that our own request is making: the answer was lost, or its key exchange is still
-   * being computed. Until it is there we could only deny the child; the peer will send its request again.
-   */
-  #early(payloads: readonly Payload[]): boolean {
-    const { task, children } = this.state;
-    if (task?.kind !== 'create' || !task.asked) return false;
-    return payloads.flatMap(namedSas).some((name) => !children.some((child) => isNamed(child, name)));
-  }
-
   #createChildSa(now: Millis, payloads: readonly Payload[], from: SocketAddress): void {
     const sa = payloads.find((payload) => payload.tag === 'SA');
     const ike = sa?.tag === 'SA' && sa.proposals[0]?.protocol === PROTOCOL.IKE;
@@ -231,14 +222,6 @@ export class Session implements IkeSa {
       case 'closed':
         return false;
     }
-  }
-
-  /** IKE_SA_INIT again: the answer was lost, or it is not there yet. */
-  repeatInit(from: SocketAddress, to: SocketAddress): void {
-    const { initResponse, phase } = this.state;
-    this.world.count('repeated-request');
-    if (phase !== 'auth' || !initResponse) return;
-    this.world.effect({ type: 'send', local: to, remote: from, bytes: initResponse });
   }
 
   #malformed(now: Millis, exchange: number, error: WireError, from: SocketAddress, to: SocketAddress): void {
@@ -470,6 +453,12 @@ export class Session implements IkeSa {
 
   moved(now: Millis, from: SocketAddress): void {
     peerMoved(this, now, from);
+  }
+
+  undelivered(trouble: Trouble): void {
+    this.state.trouble = trouble;
+    const { outstanding } = this.state;
+    if (outstanding?.told !== undefined) tellSilence(this, outstanding);
   }
 
   get numbers(): Numbers {

@@ -141,6 +141,8 @@ export interface Outstanding {
   readonly since: Millis;
   transmissions: number;
   nextAt: Millis;
+  /** What the operator was told of the silence. */
+  told?: Reason['code'];
   /** Given up at this time even if retransmissions are left. */
   readonly until?: Millis;
 }
@@ -163,6 +165,8 @@ export interface SessionState extends BaseState {
   /** Of IKE_SA_INIT, as sent and received: what AUTH signs. Dropped once authenticated. */
   initRequest?: Uint8Array;
   initResponse?: Uint8Array;
+  /** How often the peer has said its first message after our answer. */
+  repeats?: number;
   /** The responder's choice: each connection that comes into question must have allowed it. */
   accepted?: Proposal;
   nonceI?: Uint8Array;

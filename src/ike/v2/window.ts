@@ -5,11 +5,15 @@ import type { SocketAddress } from '../../bytes/ip.ts';
 import { isV6 } from '../../bytes/ip.ts';
 import type { Millis } from '../connection.ts';
 import { type Joined, join } from '../fragment.ts';
+import type { Reason } from '../reason.ts';
 import { retransmitWait } from '../retransmit.ts';
+import { silence } from '../silence.ts';
+import { EXCHANGE } from '../wire/constants.ts';
 import { type HeaderFields, parsePayloads } from '../wire/message.ts';
 import type { Message, Payload } from '../wire/payload.ts';
 import { open, seal } from './protect.ts';
 import type { Session } from './session.ts';
+import type { Outstanding } from './state.ts';
 
 const UDP_HEADER = 8;
 const NON_ESP_MARKER = 4;
@@ -109,15 +113,31 @@ export function retransmitted(session: Session, now: Millis): 'given-up' | undef
   if (out.until !== undefined && now >= out.until) return 'given-up';
   if (now < out.nextAt) return undefined;
   if (out.transmissions >= conn.retransmit.transmissions) return 'given-up';
-  if (out.transmissions === 1) {
-    session.event({ kind: 'no-answer', session: state.id, conn: state.conn, since: out.since });
-  }
+  tellSilence(session, out);
   out.transmissions++;
   world.tally.repeat(state.conn);
   out.nextAt = now + retransmitWait(conn.retransmit, out.transmissions, world.random);
   transmit(session, out.datagrams, state.local, state.remote);
   return undefined;
 }
+
+/** Once, and again where it is known better why. */
+export function tellSilence(session: Session, out: Outstanding): void {
+  const { id, conn } = session.state;
+  const reason = unheard(session, out);
+  if (reason.code === out.told) return;
+  out.told = reason.code;
+  session.event({ kind: 'no-answer', session: id, conn, since: out.since, reason });
+}
+
+/** What the silence of the peer may mean. */
+export function unheard({ state, conn }: Session, { exchange, since }: Outstanding): Reason {
+  const what = EXCHANGES.get(exchange) ?? 'our message';
+  const before = state.phase === 'auth' ? 'IKE_SA_INIT' : undefined;
+  return silence({ state, conn }, { what, before, since });
+}
+
+const EXCHANGES = new Map<number, string>(Object.entries(EXCHANGE).map(([name, id]) => [id, name]));
 
 /** The peer did not get our last answer. Only what it really sent is answered, so its ICV is checked first. */
 export function repeat(session: Session, message: Message, from: SocketAddress, to: SocketAddress): void {

@@ -376,7 +376,7 @@ test('what was wrong with one message 2 is forgotten when the right one comes', 
   lone.receive(peer.main2(), RESPONDER);
   lone.pass(300_000);
   const closed = lone.events.find(({ kind }) => kind === 'session-closed');
-  assert.equal(closed?.kind === 'session-closed' && closed.reason.code, 'no-answer');
+  assert.equal(closed?.kind === 'session-closed' && closed.reason.code, 'stopped-answering');
 });
 
 test('a quick mode without an answer on an SA that was replaced is asked for again on the one that serves', () => {

@@ -80,5 +80,5 @@ test('where no connection takes aggressive mode, that is what is told', () => {
   pair.run(1000);
   const { text, remedy } = note(pair.right);
   assert.match(text, /begins in aggressive mode, and no connection here takes that/);
-  assert.match(remedy ?? '', /set aggressive = yes in connection/);
+  assert.match(remedy ?? '', /set `aggressive = yes` in connection/);
 });

@@ -168,6 +168,20 @@ situation('auth-forged', 'AUTH of zeros, empty, shortened, lengthened, or of ano
   }
 });
 
+situation('auth-forged', 'a certificate where a pre-shared key is wanted: it is told as that', (side) => {
+  const pair = new Pair(...sides());
+  const by = pair[side];
+  change(
+    pair,
+    by === pair.left ? request(by, 'IKE_AUTH') : response(by, 'IKE_AUTH'),
+    withAuth((own) => own, 14),
+  );
+  start(pair);
+  const reason = by.other.last('session-closed')?.reason;
+  assert.equal(reason?.code, 'auth-method');
+  assert.match(reason?.text ?? '', /authenticates with DIGITAL_SIGNATURE; we want a pre-shared key$/);
+});
+
 situation('auth-forged', 'AUTH left out', (side) => {
   const pair = new Pair(...sides());
   forged(pair, pair[side], (payloads) => payloads.filter(({ tag }) => tag !== 'AUTH'));

@@ -152,7 +152,22 @@ situation('init-downgrade', 'INVALID_KE_PAYLOAD leads only to a group that we of
     pair.run(500);
     assert.equal(me.endpoint.counters().get('bad-group'), 1);
     assert.equal(me.sent.length, 1);
-    // A forged answer does no harm: the true one is still to come.
+    // A forged answer does no harm: the true one is still to come. Should there be none, this is why.
+    const alone = new Pair(...sides({ offers: offers(only, 'ike') }));
+    change(
+      alone,
+      response(ends(alone, side).peer, 'IKE_SA_INIT'),
+      () => [note('INVALID_KE_PAYLOAD', Uint8Array.of(group >> 8, group & 0xff))],
+      9,
+    );
+    const { me: lonely } = init(alone, side);
+    alone.run(60_000);
+    const told = lonely.last('session-closed')?.reason;
+    assert.equal(told?.code, 'wrong-group');
+    assert.match(
+      told?.remedy ?? '',
+      group === 2 ? /^add `-modp1024` to `proposals` in gw\.conf:14, or/ : /^have the peer|^add/,
+    );
     pair.run(2000);
     up(pair);
   }
