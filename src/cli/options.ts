@@ -12,7 +12,7 @@ import { VERSION } from './about.ts';
 import { groupId } from './groups.ts';
 import { UsageError } from './io.ts';
 
-const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
+export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
 
 const DEFAULT_STATE_DIR = '/var/lib/espalier';
 const DEFAULT_TUN = 'esp0';

@@ -125,7 +125,7 @@ class Disk {
     try {
       return this.#match(pattern);
     } catch (error) {
-      throw new ConfigError(include, `${pattern} cannot be looked up: ${reason(error)}`);
+      throw new ConfigError(include, `${pattern} cannot be looked up: ${reason(error, pattern)}`);
     }
   }
 
@@ -142,7 +142,7 @@ class Disk {
       return this.#read(path, place);
     } catch (error) {
       if (error instanceof ConfigError) throw error;
-      throw new ConfigError(place, `${subject(path, place)}cannot be read: ${reason(error)}`);
+      throw new ConfigError(place, `${subject(path, place)}cannot be read: ${reason(error, path)}`);
     }
   }
 
@@ -221,9 +221,12 @@ function wildcard(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-function reason(error: unknown): string {
+function reason(error: unknown, path: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return `permission denied to user ${process.geteuid?.()}, group ${process.getegid?.()}`;
+  if (code === 'EACCES') {
+    const group = process.getegid?.();
+    return `permission denied to user ${process.geteuid?.()}, group ${group}; its owner lets that group read it with: chgrp ${group} ${path} && chmod 640 ${path}`;
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,7 @@ import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SystemError } from '../net/error.ts';
 import { type Capability, findUser, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
+import { userName } from './accounts.ts';
 import { parseUri } from './control/uri.ts';
 
 export interface PrivilegeOptions {
@@ -45,8 +46,8 @@ function shed(options: PrivilegeOptions, again: boolean): string | undefined {
   if (!reduced && again) return 'privileges cannot be given up: something gives them back';
   const folders = foldersOf(options);
   if (!reduced && uid === 0) for (const folder of folders) prepare(folder, target);
-  const foreign = target.uid === 0 ? folders.find(closedToRoot) : undefined;
-  if (foreign) return `${foreign.path} belongs to another user: have the daemon become that one, with --user NAME`;
+  const foreign = target.uid === 0 ? folders.map(closedToRoot).find((one) => one !== undefined) : undefined;
+  if (foreign) return `${foreign.path} belongs to ${foreign.owner}: start the daemon with --user ${foreign.owner}`;
   if (reduced) return undefined;
   return startAnew(needed(options), { ...process.env, [AGAIN]: '1' }, name);
 }
@@ -79,7 +80,8 @@ function prepare({ path, mode }: Folder, { uid, gid }: User): void {
 }
 
 /** Root without CAP_DAC_OVERRIDE is nobody special in the folders of others. */
-function closedToRoot({ path }: Folder): boolean {
+function closedToRoot({ path }: Folder): { readonly path: string; readonly owner: string } | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.uid !== 0 && (found.mode & 0o002) === 0;
+  if (found === undefined || found.uid === 0 || (found.mode & 0o002) !== 0) return undefined;
+  return { path, owner: userName(found.uid) ?? `${found.uid}` };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { folder } from '../daemon/control/fake.ts';
@@ -154,4 +154,15 @@ test('check --options counts what each language has, and names it with --json', 
   const pfs = ipsec.options.find(({ name }: { readonly name: string }) => name === 'conn.pfs');
   assert.deepEqual([pfs.status, pfs.reason], ['accepted', 'a group in esp= decides about PFS']);
   assert.match(rows[1] ?? '', new RegExp(` ${ipsec.implemented} +${ipsec.accepted} +${ipsec.refused}$`));
+});
+
+const unconfigured = !['ipsec.conf', 'swanctl.conf'].some((name) => existsSync(join('/etc/espalier', name)));
+
+test('check without files says where it looked', { skip: !unconfigured && 'this host is configured' }, async () => {
+  const { code, out } = await espalier(['check']);
+  assert.equal(code, 0);
+  assert.match(
+    out,
+    /^there is no configuration, neither \/etc\/espalier\/ipsec\.conf nor \/etc\/espalier\/swanctl\.conf: /,
+  );
 });

@@ -155,7 +155,7 @@ test('a configuration that is closed to the daemon is refused with the name of w
     writeFileSync(file, '', { mode: 0o600 });
     await run('chmod', ['711', folder]);
     const { code, stderr } = await refused(topology, ['--config', file], [...READABLE, ...AS_STRANGER]);
-    const why = `${file}: cannot be read: permission denied to user ${STRANGER}, group ${STRANGER}\n`;
+    const why = `${file}: cannot be read: permission denied to user ${STRANGER}, group ${STRANGER}; its owner lets that group read it with: chgrp ${STRANGER} ${file} && chmod 640 ${file}\n`;
     assert.deepEqual([code, stderr], [2, why]);
   } finally {
     await topology.dispose();
@@ -170,10 +170,7 @@ test('root learns at once that a folder of another user is closed to it now', { 
     await run('chown', ['nobody', folder]);
     const { code, stderr } = await refused(topology, ['--control', `unix://${folder}/vici.sock`]);
     assert.equal(code, 1);
-    assert.equal(
-      stderr,
-      `espalier: ${folder} belongs to another user: have the daemon become that one, with --user NAME\n`,
-    );
+    assert.equal(stderr, `espalier: ${folder} belongs to nobody: start the daemon with --user nobody\n`);
   } finally {
     await topology.dispose();
   }

@@ -8,6 +8,7 @@ import { type Platform, platformNamed } from '../../config/lint/platform/table.t
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import type { Connection, Place } from '../../ike/connection.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
+import { DEFAULT_CONFIGS } from '../options.ts';
 import { type Colour, paint } from '../render/style.ts';
 
 export interface CheckArguments {
@@ -86,7 +87,8 @@ function at({ file, line, column }: Place): Partial<Place> {
 
 function* described({ loaded: { files, connections, secrets }, findings }: Checked, io: Io): Generator<string> {
   for (const finding of findings) yield* lines(finding, io);
-  if (files.length === 0) yield 'there is no configuration: nothing would be negotiated';
+  if (files.length === 0)
+    yield `there is no configuration, neither ${DEFAULT_CONFIGS.join(' nor ')}: nothing would be negotiated`;
   for (const file of files) yield `read ${clean(file)}`;
   for (const connection of connections) yield clean(sentence(connection));
   const errors = count(findings, 'error');
