@@ -22,7 +22,7 @@ import type { SourceText } from './files.ts';
 import { readIpsecConf } from './ipsec/conf.ts';
 import { readIpsecSecrets } from './ipsec/secrets.ts';
 import { languageOf } from './language.ts';
-import { checkPermissions, type FileFacts, type Self } from './permissions.ts';
+import { checkPermissions, type FileFacts, quoted, type Self } from './permissions.ts';
 import { readSwanctl } from './swanctl.ts';
 
 export interface LoadOptions {
@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly loose?: boolean;
   /** Whose rights count; the process's own unless given. */
   readonly self?: Self;
+  /** Root asks on behalf of a service: the group that root gave a folder to (setgid) may read what is in it. */
+  readonly forService?: boolean;
   /** An ipsec.secrets; by default those that lie beside an ipsec.conf. */
   readonly secrets?: string;
   /** Tell which end of a conn is ours; by default those of this host. */
@@ -101,11 +103,20 @@ function checkHolders(holders: ReadonlyMap<string, Place>, disk: Disk, options: 
   for (const [file, place] of holders) {
     const facts = disk.facts.get(file);
     if (!facts) throw new Error(`${file} was not read`);
-    const error = trouble(() => checkPermissions(file, facts, self, place));
+    const error = trouble(() =>
+      checkPermissions(file, facts, options.forService ? inService(file, self) : self, place),
+    );
     if (error && !options.loose) throw error;
     if (error) loose.push({ place: error.place, text: error.text });
   }
   return loose;
+}
+
+/** The daemon itself is told by its own group alone; whoever only looks does not know which one that will be. */
+function inService(file: string, self: Self): Self {
+  const folder = statSync(dirname(file));
+  const given = folder.uid === 0 && (folder.mode & 0o2000) !== 0 && (folder.mode & 0o022) === 0;
+  return self.uid === 0 && given && self.gid !== folder.gid ? { ...self, service: folder.gid } : self;
 }
 
 function trouble(check: () => void): ConfigError | undefined {
@@ -226,7 +237,7 @@ function reason(error: unknown, path: string): string {
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') {
     const group = process.getegid?.();
-    return `permission denied to user ${process.geteuid?.()}, group ${group}; its owner lets that group read it with: chgrp ${group} ${path} && chmod 640 ${path}`;
+    return `permission denied to user ${process.geteuid?.()}, group ${group}; its owner lets that group read it with: chgrp ${group} ${quoted(path)} && chmod 640 ${quoted(path)}`;
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -16,6 +16,8 @@ export interface FileFacts {
 export interface Self {
   readonly uid: number;
   readonly gid: number;
+  /** The group of a service on whose behalf root looks. */
+  readonly service?: number;
 }
 
 const OTHERS = 0o007;
@@ -35,12 +37,12 @@ export function checkPermissions(file: string, facts: FileFacts, self: Self, sec
   if ((facts.mode & OTHERS) !== 0) {
     throw new ConfigError(place, `is open to everybody (mode ${mode})${why}; run: chmod o= ${quoted(file)}`);
   }
-  if ((facts.mode & GROUP) !== 0 && facts.gid !== self.gid) {
+  if ((facts.mode & GROUP) !== 0 && facts.gid !== self.gid && facts.gid !== self.service) {
     throw new ConfigError(place, `is open to group ${facts.gid} (mode ${mode})${why}; run: chmod g= ${quoted(file)}`);
   }
 }
 
 /** As a shell takes it. */
-function quoted(file: string): string {
+export function quoted(file: string): string {
   return /^[\w./+-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }

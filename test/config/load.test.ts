@@ -1,7 +1,7 @@
 // Reading from the disk: includes, permissions, encodings, and files that are something else.
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -117,6 +117,24 @@ test('owners, groups and modes are judged as root and as a user of its own', () 
   assert.equal(judge({ mode: 0o100604 }), 'chmod o= f');
   assert.equal(judge({ mode: 0o100602 }, rootSelf), 'chmod o= f');
   assert.equal(judge({ uid: 1000 }, rootSelf), 'chown root f');
+});
+
+test('who only looks takes the group that root gave the folder to, and the daemon does not', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, () => {
+  const folder = join(root, 'service');
+  mkdirSync(folder);
+  const path = file('service/gateway.conf', 'secrets { ike { secret = one } }');
+  chownSync(folder, 0, 980);
+  chownSync(path, 0, 980);
+  chmodSync(path, 0o640);
+  chmodSync(folder, 0o2750);
+  assert.equal(loadConfig([path], { forService: true }).secrets.length, 1);
+  assert.throws(() => loadConfig([path]), /is open to group 980 /);
+  for (const mode of [0o750, 0o2770, 0o2757]) {
+    chmodSync(folder, mode);
+    assert.throws(() => loadConfig([path], { forService: true }), /is open to group 980 /, mode.toString(8));
+  }
 });
 
 test('text in another encoding is a mistake with its place', () => {

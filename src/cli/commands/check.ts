@@ -40,7 +40,7 @@ function examine(
   platform: Platform | undefined,
 ): Checked | ConfigError {
   try {
-    const loaded = loadConfig(config, secrets === undefined ? {} : { secrets });
+    const loaded = loadConfig(config, { forService: true, ...(secrets === undefined ? {} : { secrets }) });
     const noticed = loaded.warnings.map(
       ({ place, text }): Finding => ({ place, severity: 'warning', code: 'option', text, remedy: '' }),
     );

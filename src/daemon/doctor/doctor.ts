@@ -64,7 +64,7 @@ function readConfiguration(paths: readonly string[], secrets: string | undefined
     return { loaded: undefined, verdict: { ...base, health: 'note', text } };
   }
   try {
-    const loaded = loadConfig(paths, secrets === undefined ? {} : { secrets });
+    const loaded = loadConfig(paths, { forService: true, ...(secrets === undefined ? {} : { secrets }) });
     const text = `${paths.join(', ')}: ${loaded.connections.length} connections`;
     return { loaded, verdict: { ...base, health: 'ok', text } };
   } catch (error) {
