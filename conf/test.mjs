@@ -1,5 +1,6 @@
 // The whole suite, or the files whose path contains one of the arguments: `npm test -- esp interop/rekey`.
-// First what is pure, as many files at a time as there are cores; then, one at a time, what builds network namespaces.
+// First what is pure, as many files at a time as there are cores; then, one at a time, what needs the machine for itself;
+// then what builds network namespaces and mostly waits there, several at a time.
 // In CI (CI=true, or ESPALIER_NO_SKIP=1) a skipped test fails the run: there nothing may be missing.
 
 import { existsSync, readdirSync } from 'node:fs';
@@ -13,6 +14,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 const TESTS = join(DIST, 'test');
 const IN_NAMESPACES = /^test\/(interop|system|net)\//;
+/** Loads, promises that nothing is lost under one, and what looks at the whole host or changes it. */
+const ALONE = new RegExp(
+  '^test/(net/(sanitize|queues|steer|service)|interop/(kernel|offload|rekey|ikev1rekey)|' +
+    'system/(class|clear|deb|disturbed|doctor|doctornetwork|flood|limits|pathmtu|privileges|reload|service|systemd|thousand|workers))\\.',
+);
 /** A file that takes longer hangs. */
 const PATIENCE = 10 * 60_000;
 
@@ -26,9 +32,12 @@ if (files.length === 0) {
   process.exit(1);
 }
 const pure = files.filter((file) => !IN_NAMESPACES.test(file));
-const exclusive = files.filter((file) => IN_NAMESPACES.test(file));
+const spaces = files.filter((file) => IN_NAMESPACES.test(file));
+const alone = spaces.filter((file) => ALONE.test(file));
+const together = spaces.filter((file) => !ALONE.test(file));
 await stage('pure', pure, availableParallelism());
-await stage('in network namespaces', exclusive, 1);
+await stage('with the machine for themselves', alone, 1);
+await stage('in network namespaces', together, Math.max(2, availableParallelism()));
 await sweep();
 process.exitCode = verdict() ? 0 : 1;
 
@@ -81,7 +90,7 @@ function count({ name, file, skip, todo, details }) {
 /** Namespaces and processes of a test file that was killed. */
 async function sweep() {
   const netns = join(TESTS, 'support', 'netns.js');
-  if (exclusive.length === 0 || !existsSync(netns)) return;
+  if (spaces.length === 0 || !existsSync(netns)) return;
   const { sweep: removeLeftovers } = await import(pathToFileURL(netns).href);
   for (const name of removeLeftovers()) console.log(`left behind and removed: ${name}`);
 }

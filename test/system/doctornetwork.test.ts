@@ -308,3 +308,21 @@ test('a link too small for IPv6 inside', options, () =>
     );
   }),
 );
+
+test('a network of this host that is said to be behind a peer', options, () =>
+  clinic(async (place) => {
+    const found = async (localTs: string, remoteTs: string) => {
+      const { verdicts } = await place.look({ conf: config({ localTs, remoteTs }) });
+      return verdicts.filter(({ code }) => code === 'attached-network').map(({ about, text }) => [about, text]);
+    };
+    const text = (selector: string) =>
+      `lies in ${selector}, which is said to be behind the peer of child net: its packets would go into the tunnel`;
+    const inside = '10.1.0.0/24 on inside';
+    assert.deepEqual(await found('10.9.0.0/24', '10.0.0.0/8'), [[inside, text('10.0.0.0/8')]]);
+    assert.deepEqual(await found('fd00:f::/64', 'fd00::/8'), [['fd00:a::/64 on inside', text('fd00::/8')]]);
+    // What is ours as well stays here; and who writes everything means it.
+    assert.deepEqual(await found('10.1.0.0/24', '10.0.0.0/8'), []);
+    assert.deepEqual(await found('10.1.0.0/24', '10.2.0.0/24'), []);
+    assert.deepEqual(await found('10.9.0.0/24', '0.0.0.0/0'), []);
+  }),
+);

@@ -4,6 +4,7 @@
 import { ConfigError } from '../../config/error.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import { SystemError } from '../../net/error.ts';
+import { attached } from './attached.ts';
 import { capabilities } from './capabilities.ts';
 import { device } from './device.ts';
 import { firewall } from './firewall.ts';
@@ -37,6 +38,7 @@ function network(patient: Patient, needs: Needs): readonly (readonly [string, ()
   return [
     ['rivals', () => rivals(patient)],
     ['routes', () => routes(needs)],
+    ['networks of this host', () => attached(needs)],
     ['sysctls', () => sysctls(patient, needs)],
     ['firewall', () => firewall(patient, needs)],
   ];

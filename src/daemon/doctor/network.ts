@@ -1,6 +1,6 @@
 // The host's network as the kernel tells it: which way packets go, through which device, and who else has rules there.
 
-import { formatIp, type Ip, parseIp } from '../../bytes/ip.ts';
+import { formatIp, type Ip, type Prefix, parseIp, prefixRange } from '../../bytes/ip.ts';
 import {
   EAFNOSUPPORT,
   EHOSTUNREACH,
@@ -81,6 +81,30 @@ export function ownAddresses(): readonly Ip[] {
       return address ? [formatIp(address)] : [];
     }),
   );
+}
+
+export interface Attached {
+  readonly prefix: Prefix;
+  readonly device: string;
+}
+
+/** Those that an address of this host lies in, but for the tunnels' own device and the loopback. */
+export function attachedNetworks(): readonly Attached[] {
+  return withRtnl((rtnl) =>
+    rtnl.dump(dumpAddresses()).flatMap((message) => {
+      const found = readAddress(message);
+      if (!found) return [];
+      const { start } = prefixRange(found.prefix);
+      if (start[0] === 127 || isLinkLocal(start)) return [];
+      const { name } = readLink(rtnl.query(linkAt(found.index)));
+      return [{ prefix: { address: start, length: found.prefix.length }, device: name }];
+    }),
+  );
+}
+
+/** RFC 4291 §2.5.6, RFC 3927: every link has them. */
+function isLinkLocal([first, second]: Uint8Array): boolean {
+  return (first === 0xfe && second === 0x80) || (first === 169 && second === 254);
 }
 
 export function rulesOf(family: Family): readonly Rule[] {
