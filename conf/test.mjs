@@ -21,8 +21,10 @@ const ALONE = new RegExp(
 );
 /** A file that takes longer hangs. */
 const PATIENCE = 10 * 60_000;
+/** So many files are told with their time. */
+const LONGEST = 12;
 
-const tally = { passed: 0, failed: 0, skipped: [], failures: [] };
+const tally = { passed: 0, failed: 0, skipped: [], failures: [], seconds: new Map() };
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop.abort());
 
@@ -68,8 +70,9 @@ async function* withoutTotals(events) {
   }
 }
 
-function count({ name, file, skip, todo, details }) {
+function count({ name, file, nesting, skip, todo, details }) {
   const where = relative(DIST, file ?? '');
+  if (nesting === 0) tally.seconds.set(where, (tally.seconds.get(where) ?? 0) + details.duration_ms / 1000);
   if (skip !== undefined || todo !== undefined) {
     tally.skipped.push(
       `${where}: ${name}: ${[skip ?? todo].filter((why) => typeof why === 'string')[0] || 'no reason given'}`,
@@ -96,8 +99,13 @@ async function sweep() {
 }
 
 function verdict() {
-  const { passed, failed, skipped, failures } = tally;
+  const { passed, failed, skipped, failures, seconds } = tally;
   const strict = Boolean(process.env.ESPALIER_NO_SKIP) || /^(1|true)$/.test(process.env.CI ?? '');
+  const longest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, LONGEST);
+  list(
+    'what took longest',
+    longest.map(([where, time]) => `${where}: ${time.toFixed(0)} s`),
+  );
   list('skipped', skipped);
   list('failed', failures);
   console.log(`\n${passed} passed, ${failed} failed, ${skipped.length} skipped`);

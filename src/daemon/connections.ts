@@ -63,10 +63,14 @@ export class Connections {
     for (const conn of options.connections) this.#welcome(conn);
   }
 
-  /** Protects what is configured, and begins what the configuration starts by itself. */
-  start(): void {
+  /** What is configured goes to the device from now on, and nowhere else. */
+  protect(): void {
     this.#peers.configure(this.configuration.connections());
     this.#protect([...this.lives.values()].map(({ conn }) => conn));
+  }
+
+  /** Begins what the configuration starts by itself. */
+  start(): void {
     this.#options.guarded('what a predecessor has blocked', () => this.#options.protection.settle());
     for (const life of this.lives.values()) {
       this.#options.guarded('a connection that starts', () => this.act(life, life.start(this.#options.now())));

@@ -126,7 +126,12 @@ export class Gateway {
     return this.connections.lives;
   }
 
-  /** Protects what is configured, and begins what the configuration starts by itself. */
+  /** What is configured goes to the device from now on, and nowhere else. */
+  protect(): void {
+    this.connections.protect();
+  }
+
+  /** Begins what the configuration starts by itself. It is protected by then. */
   start(): void {
     this.connections.start();
     this.#schedule();

@@ -94,8 +94,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const audit = auditing(options, log);
   const roles = { uid: process.geteuid?.() ?? 0, ...options.roles };
   const gate = new Gate({ groups: roles, audit, gateway: desk, now: gateway.now });
+  // Who can reach the control socket may rely on it.
+  lean(() => gateway.protect());
   const control = await listen(options, desk, gate, log, tap);
   if (!control) {
+    gateway.connections.stop();
     await io.pipelines.close();
     opened.close();
     return 1;

@@ -162,10 +162,12 @@ class Table implements Routes {
   close(keepBlocks = false): void {
     if (this.#closed) return;
     this.#closed = true;
+    // A start that fails before it has settled opens nothing that a predecessor has shut.
+    const stay = keepBlocks || this.#inherited.size > 0;
     // All of them at once, which leaves nothing to do for the entries that are theirs.
-    this.#guards?.close(keepBlocks);
+    this.#guards?.close(stay);
     for (const [name, { undo }] of [...this.#entries].reverse()) {
-      if (!keepBlocks || /^(route|exempt)/.test(name)) run(undo);
+      if (!stay || /^(route|exempt)/.test(name)) run(undo);
     }
     this.#entries.clear();
     this.#rtnl.close();

@@ -325,6 +325,7 @@ test('[G] an attempt while names cannot be resolved goes to the last known addre
   const pair = new Pair(t);
   return within(pair.network, async ({ left: { gateway }, right }) => {
     pair.answer = at(right.ip);
+    gateway.protect();
     gateway.start();
     await pair.pass(100);
     pair.answer = NOWHERE;
@@ -377,6 +378,7 @@ test('a peer is let in from where its name says it is, and what stands goes on w
       await pair.pass(200);
     };
     pair.answer = at('192.0.2.99');
+    left.gateway.protect();
     left.gateway.start();
     await pair.pass(100);
     await call();
@@ -409,6 +411,7 @@ test('a trap for the peer itself is laid when its address is known, and again wh
         void laid.push(`${policy} ${remote.start.join('.')}`),
     );
     t.mock.method(plane, 'untrap', (policy: number) => void laid.push(`${policy} goes`));
+    gateway.protect();
     gateway.start();
     await pair.pass(100);
     assert.deepEqual(laid, []);

@@ -152,6 +152,7 @@ test('[E5] a connection that gets another name protects the same networks all th
     ...{ random: seeded(1), now, log: pino({ level: 'silent' }), sharedKeys: [] },
     connections: [conn('a', '10.7.0.0/24'), conn('b', '10.8.0.0/24', '10.9.0.0/24')],
   });
+  gateway.protect();
   gateway.start();
   assert.deepEqual([...laid.keys()].sort(), all('10.7.0.0/24', '10.8.0.0/24', '10.9.0.0/24'));
   const renamed = [conn('c', '10.7.0.0/24'), conn('b', '10.6.0.0/24', '10.9.0.0/24'), conn('d', '10.8.0.0/24')];

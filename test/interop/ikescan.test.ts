@@ -106,9 +106,9 @@ test('aggressive mode is refused unless it is configured', { skip }, () =>
     const answer = await scan(...aggressive(ID.a, 14, AES));
     assert.match(answer, /Notify message 24 \(AUTHENTICATION-FAILED\)/);
     assert.doesNotMatch(answer, /Handshake/);
-    const { text, remedy } = await said(daemon, 'unknown-id');
+    const { text, remedy } = await said(daemon, 'wrong-exchange');
     assert.match(text, /begins in aggressive mode/);
-    assert.match(remedy, /set the peer to main mode; or, .*, set aggressive = yes in connection gw/);
+    assert.match(remedy, /set the peer to main mode; or, .*, set `aggressive = yes` in connection gw in \S+:\d+$/);
   }),
 );
 
@@ -127,6 +127,9 @@ test('with aggressive = yes both modes are answered, the other to whom we know b
     assert.match(await scan(...aggressive('nobody.test', 14, AES)), /Notify message 24 \(AUTHENTICATION-FAILED\)/);
     const { text, remedy } = await said(daemon, 'unknown-id');
     assert.match(text, /calls itself ID_FQDN nobody\.test; we expect ID_FQDN a\.espalier\.test/);
-    assert.match(remedy, /^set the remote `id` in \S+:\d+ to nobody\.test, or change the peer's/);
+    assert.match(
+      remedy,
+      /^set the remote `id` in \S+:\d+ to nobody\.test, or have the peer call itself a\.espalier\.test$/,
+    );
   }),
 );
