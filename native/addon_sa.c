@@ -29,6 +29,19 @@ static struct sa *make_sa(const int32_t *spec, bool sealing, const struct path *
   return NULL;
 }
 
+/** No word but the SPIs has more than 16 bits. */
+static bool described(napi_env env, napi_value value, int32_t **spec) {
+  if (!words(env, value, SA_WORDS, spec, "the description is too short")) return false;
+  for (int i = SA_ENCR; i < SA_WORDS; i++)
+    if ((*spec)[i] < 0 || (*spec)[i] > UINT16_MAX) return wrong(env, "the description is out of range");
+  return true;
+}
+
+static bool ends_of(napi_env env, napi_value value, struct path **ends) {
+  if (!path(env, value, ends)) return false;
+  return (*ends)->version == 4 || (*ends)->version == 6 || wrong(env, "a path has version 4 or 6");
+}
+
 /** Slot, description, path, then the keys: encryption and integrity in, encryption and integrity out. */
 static napi_value saInstall(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
@@ -37,14 +50,9 @@ static napi_value saInstall(napi_env env, napi_callback_info info) {
   struct path *ends;
   struct span in[2], out[2];
   if (!take(env, info, argv) || !number(env, argv[0], SLOTS - 1, &slot, "slot is out of range") ||
-      !words(env, argv[1], SA_WORDS, &spec, "the description is too short") || !path(env, argv[2], &ends) ||
-      !bytes(env, argv[3], &in[0]) || !bytes(env, argv[4], &in[1]) || !bytes(env, argv[5], &out[0]) ||
-      !bytes(env, argv[6], &out[1]))
+      !described(env, argv[1], &spec) || !ends_of(env, argv[2], &ends) || !bytes(env, argv[3], &in[0]) ||
+      !bytes(env, argv[4], &in[1]) || !bytes(env, argv[5], &out[0]) || !bytes(env, argv[6], &out[1]))
     return NULL;
-  if (ends->version != 4 && ends->version != 6) {
-    wrong(env, "a path has version 4 or 6");
-    return NULL;
-  }
   struct sa *inbound = make_sa(spec, false, ends, in), *outbound = make_sa(spec, true, ends, out);
   int error = inbound == NULL || outbound == NULL ? -EINVAL : sa_install(slot, inbound, outbound);
   if (error == 0) return NULL;
@@ -53,21 +61,26 @@ static napi_value saInstall(napi_env env, napi_callback_info info) {
   return refuse(env, error, "saInstall");
 }
 
+/** An SA is made for one protocol, and its cipher or MAC for one kind of sequence numbers. */
+static bool lasting(const struct sa *sa, uint32_t flags) {
+  return sa == NULL || ((sa->flags ^ flags) & (SA_AH | SA_ESN)) == 0;
+}
+
 /** By the owner: slot, path, flags, MSS by family. */
 static napi_value saChange(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];
   uint32_t slot, flags, mss4, mss6;
   struct path *ends;
   if (!take(env, info, argv) || !number(env, argv[0], SLOTS - 1, &slot, "slot is out of range") ||
-      !path(env, argv[1], &ends) || !number(env, argv[2], UINT16_MAX, &flags, "flags are out of range") ||
+      !ends_of(env, argv[1], &ends) || !number(env, argv[2], UINT16_MAX, &flags, "flags are out of range") ||
       !number(env, argv[3], UINT16_MAX, &mss4, "mss is out of range") ||
       !number(env, argv[4], UINT16_MAX, &mss6, "mss is out of range"))
     return NULL;
-  if (ends->version != 4 && ends->version != 6) {
-    wrong(env, "a path has version 4 or 6");
+  struct sa *both[2] = {sa_in((int32_t)slot), sa_out((int32_t)slot)};
+  if (!lasting(both[0], flags) || !lasting(both[1], flags)) {
+    wrong(env, "flags are those of another protocol");
     return NULL;
   }
-  struct sa *both[2] = {sa_in((int32_t)slot), sa_out((int32_t)slot)};
   for (int i = 0; i < 2; i++) {
     if (both[i] == NULL) continue;
     both[i]->path = *ends;

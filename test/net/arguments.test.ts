@@ -163,7 +163,8 @@ test('descriptors that point anywhere do not lead out of the memory', () => {
 test('an SA is refused with what is no SA', () => {
   const good = [SLOT, spec(0), path.bytes, KEY, NOTHING, KEY, NOTHING] as const;
   const beyond = [...NO_NUMBER, SLOTS];
-  const described = [...NO_BYTES, new Int32Array(7), new Uint8Array(32)];
+  const odd = [2, 3, 4, 5, 6, 7].flatMap((at) => [spec(0).fill(-1, at, at + 1), spec(0).fill(65_536, at, at + 1)]);
+  const described = [...NO_BYTES, new Int32Array(7), new Uint8Array(32), ...odd];
   const paths = [...NO_PATH, new Uint8Array(PATH_SIZE).fill(5)];
   refuses('saInstall', good, [beyond, described, paths, NO_BYTES, NO_BYTES, NO_BYTES, NO_BYTES]);
   refuses('saChange', [SLOT, path.bytes, 0, 0, 0], [beyond, paths, ...new Array(3).fill([...NO_NUMBER, 65_536])]);
@@ -191,6 +192,14 @@ test('an SA is refused with what is no SA', () => {
   assert.throws(() => install(), { code: 'EEXIST' });
   native.saDrop(SLOT);
   install();
+});
+
+test('an SA stays with the protocol and the sequence numbers that it was made for', () => {
+  install();
+  for (const flags of [SA.AH, SA.ESN, SA.UDP | SA.AH, SA.UDP | SA.ESN]) {
+    assert.throws(() => native.saChange(SLOT, path.bytes, flags, 0, 0), WRONG, `${flags}`);
+  }
+  native.saChange(SLOT, path.bytes, SA.COPY_DF, 1400, 1380);
 });
 
 test('a slot that is empty can be changed and dropped', () => {
