@@ -19,10 +19,13 @@ enum { NAME_MAX_ = 64 };
 
 static bool user(napi_env env, napi_value value, char name[NAME_MAX_]) {
   size_t length;
-  static const char *const what = "user must be a name of 1 to 62 bytes";
-  if (napi_get_value_string_utf8(env, value, name, NAME_MAX_, &length) != napi_ok) return wrong(env, what);
-  // What did not fit was cut off, and a zero would end the name early.
-  return (length > 0 && length < NAME_MAX_ - 1 && strlen(name) == length) || wrong(env, what);
+  static const char *const what = "user must be a name of 1 to 63 bytes";
+  // Its length first: what does not fit is cut off in front of a character, which may be some bytes before the end.
+  if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length == 0 || length >= NAME_MAX_ ||
+      napi_get_value_string_utf8(env, value, name, NAME_MAX_, NULL) != napi_ok)
+    return wrong(env, what);
+  // A zero would end the name early.
+  return strlen(name) == length || wrong(env, what);
 }
 
 /** Undefined where there is no such user. */
