@@ -21,7 +21,11 @@ int notify_send(const uint8_t *name, size_t name_size, const void *text, size_t 
   struct timeval patience = {.tv_sec = 1};
   (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + name_size);
-  int error = sendto(fd, text, size, MSG_NOSIGNAL, (struct sockaddr *)&to, length) < 0 ? -errno : 0;
+  int error;
+  // A wait that has an end is not taken up again by the kernel when a signal was handled (signal(7)).
+  do {
+    error = sendto(fd, text, size, MSG_NOSIGNAL, (struct sockaddr *)&to, length) < 0 ? -errno : 0;
+  } while (error == -EINTR);
   close(fd);
   return error;
 }

@@ -37,6 +37,10 @@ export class Service {
   #reloads: Promise<void> = Promise.resolve();
   #waiting = false;
   #stopping = false;
+  /** READY was not heard, which the manager may wait for: it is said once more. */
+  #unheard = false;
+  /** How the last thing that was said failed. */
+  #failure: string | undefined;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -68,6 +72,7 @@ export class Service {
   /** From now on there is nothing to reload, and READY would take the end back. */
   stopping(): void {
     this.#stopping = true;
+    this.#unheard = false;
     this.#say('STOPPING=1', 'STATUS=stopping');
   }
 
@@ -95,11 +100,13 @@ export class Service {
   #look(): void {
     const alive = this.#duties?.alive() === true;
     if (!alive) this.#options.log.error({ event: 'hangs' }, 'a thread of the data plane hangs, and cannot be replaced');
-    this.#say(...(alive && this.#beat !== undefined ? ['WATCHDOG=1'] : []), ...this.#news());
+    const ready = this.#unheard ? ['READY=1'] : [];
+    this.#say(...ready, ...(alive && this.#beat !== undefined ? ['WATCHDOG=1'] : []), ...this.#news());
   }
 
   /** The sentence, where it is another one than before. */
   #news(): readonly string[] {
+    if (this.#stopping) return [];
     const status = this.#duties?.status() ?? '';
     if (status === this.#status) return [];
     this.#status = status;
@@ -110,10 +117,15 @@ export class Service {
     if (this.#socket === undefined || lines.length === 0) return;
     try {
       (this.#options.tell ?? notify)(this.#socket, lines);
+      this.#unheard = false;
+      this.#failure = undefined;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       const { syscall, code, message } = error;
-      this.#options.log.warn({ event: 'notify-failed', syscall, code }, message);
+      this.#unheard ||= lines.includes('READY=1');
+      this.#status = '';
+      if (code !== this.#failure) this.#options.log.warn({ event: 'notify-failed', syscall, code }, message);
+      this.#failure = code;
     }
   }
 }

@@ -187,6 +187,35 @@ test('a manager that does not listen is a warning, and no more', (t) => {
   assert.deepEqual(logged, [{ event: 'notify-failed', syscall: 'sendto', code: 'ECONNREFUSED' }]);
 });
 
+test('what the manager did not hear is told again, and complained of once', (t) => {
+  const told: string[] = [];
+  let code = 11;
+  const { service, logged, duties } = bench(t, { NOTIFY_SOCKET: '/run/manager' }, (_, lines) => {
+    if (code !== 0) throw new SystemError('sendto', code);
+    told.push(lines.join(' '));
+  });
+  service.ready(duties);
+  mock.timers.tick(20_000);
+  code = 111;
+  mock.timers.tick(10_000);
+  assert.deepEqual(
+    logged.map((fields) => (fields as { code: string }).code),
+    ['EAGAIN', 'ECONNREFUSED'],
+  );
+  code = 0;
+  mock.timers.tick(20_000);
+  assert.deepEqual(told, ['READY=1 STATUS=no connections']);
+});
+
+test('while it stops there are signs of life, and the sentence stays', (t) => {
+  const { service, told, duties } = bench(t, { ...WATCHED });
+  service.ready(duties);
+  service.stopping();
+  duties.status = () => '1 connection: 1 down';
+  mock.timers.tick(6000);
+  assert.deepEqual(told.slice(1), ['STOPPING=1 STATUS=stopping', 'WATCHDOG=1', 'WATCHDOG=1']);
+});
+
 test('the sentence counts the connections by their state', () => {
   assert.equal(summary([]), 'no connections');
   assert.equal(summary(['down']), '1 connection: 1 down');

@@ -1,10 +1,16 @@
 // What the addon offers to a service, and that nothing else gets through.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { addon } from '../../src/net/native.ts';
 import { notify } from '../../src/net/notify.ts';
 import { findUser, ownRights } from '../../src/net/privilege.ts';
+import { lacking } from '../support/needs.ts';
 import { call, refuses } from './hostile.ts';
 
 const native = addon();
@@ -21,6 +27,41 @@ test('a manager is named by an absolute path or an abstract name that fits', () 
   assert.throws(() => notify(`@${'x'.repeat(106)}`, ['READY=1']), { code: 'ECONNREFUSED' });
   const wrong = [undefined, null, 1, 'x', {}, new Uint16Array(4)];
   refuses('notifySend', [bytes('/x'), bytes('')], [wrong, wrong]);
+});
+
+/** A manager that is busy until it is told, and reads only after its client was interrupted. */
+const BUSY = `
+import os, signal, socket, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+print(flush=True)
+signal.sigwait([signal.SIGUSR1])
+time.sleep(0.2)
+os.kill(os.getppid(), signal.SIGHUP)
+time.sleep(0.2)
+while True:
+    manager.recv(4096)
+`;
+
+test('a signal does not cut off what is told to a busy manager', { skip: lacking('python3') }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-'));
+  const socket = join(folder, 'notify');
+  const manager = spawn('/usr/bin/python3', ['-c', BUSY, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const interrupted = () => {};
+  process.on('SIGHUP', interrupted);
+  t.after(() => {
+    process.off('SIGHUP', interrupted);
+    manager.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  });
+  await once(manager.stdout, 'data');
+  const forEver = () => {
+    for (;;) notify(socket, ['STATUS=busy']);
+  };
+  assert.throws(forEver, { code: 'EAGAIN', syscall: 'sendto' });
+  manager.kill('SIGUSR1');
+  notify(socket, ['READY=1']);
 });
 
 test('a user is found by name', () => {
