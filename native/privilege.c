@@ -97,7 +97,9 @@ static int reduce(uint32_t keep, const struct user *user, const char **call) {
   *call = "prctl(PR_CAP_AMBIENT)";
   if ((error = ambient(keep)) != 0) return error;
   *call = "prctl(PR_SET_SECUREBITS)";
-  if (may_bind && prctl(PR_SET_SECUREBITS, LOCKED, 0, 0, 0) != 0) return -errno;
+  // Others may be locked already, as those of Linux 6.14 for interpreters: taking one away is refused.
+  int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  if (may_bind && (bits < 0 || prctl(PR_SET_SECUREBITS, (unsigned long)bits | LOCKED, 0, 0, 0) != 0)) return -errno;
   sets = (struct sets){{{keep, keep, keep}, {0, 0, 0}}};
   *call = "capset";
   return capabilities(SYS_capset, &sets);

@@ -4,7 +4,6 @@
 
 import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { SystemError } from '../net/error.ts';
 import { type Capability, findUser, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
 import { userName } from './accounts.ts';
 import { parseUri } from './control/uri.ts';
@@ -30,7 +29,8 @@ export function shedPrivileges(options: PrivilegeOptions): string | undefined {
   try {
     return shed(options, again);
   } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
+    // Of the addon, or of Node: a folder whose parent is missing, a host without /proc.
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
     return `privileges cannot be given up: ${error.message}`;
   }
 }
@@ -49,7 +49,9 @@ function shed(options: PrivilegeOptions, again: boolean): string | undefined {
   const foreign = target.uid === 0 ? folders.map(closedToRoot).find((one) => one !== undefined) : undefined;
   if (foreign) return `${foreign.path} belongs to ${foreign.owner}: start the daemon with --user ${foreign.owner}`;
   if (reduced) return undefined;
-  return startAnew(needed(options), { ...process.env, [AGAIN]: '1' }, name);
+  // Who is that user already need not be able to become it.
+  const other = uid === 0 || uid !== target.uid ? name : undefined;
+  return startAnew(needed(options), { ...process.env, [AGAIN]: '1' }, other);
 }
 
 /** Who gives no more than this, whether or not it is needed, is not contradicted: a unit, a container. */

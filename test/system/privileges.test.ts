@@ -12,7 +12,7 @@ import { Espalier, MAIN } from '../support/espalier.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { run, Topology } from '../support/netns.ts';
 
-const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl', 'setpriv');
+const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl', 'setpriv', 'python3');
 
 /** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW. */
 const THREE = (1n << 10n) | (1n << 12n) | (1n << 13n);
@@ -31,6 +31,17 @@ const AS_STRANGER = [
   'setpriv',
   ...[`--reuid=${STRANGER}`, `--regid=${STRANGER}`, '--clear-groups', '--no-new-privs'],
   ...[`--bounding-set=${ONLY_THREE}`, `--inh-caps=${ONLY_THREE}`, `--ambient-caps=${ONLY_THREE}`],
+];
+/** A user who has more than the three, has no need to become itself, and could not. */
+const AS_NOBODY = [
+  ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],
+  ...[`--inh-caps=-all,+chown,${NAMES}`, `--ambient-caps=-all,+chown,${NAMES}`],
+];
+/** A host that has locked a bit which has nothing to do with capabilities: SECBIT_EXEC_RESTRICT_FILE. */
+const RESTRICTED = [
+  '/usr/bin/python3',
+  '-c',
+  'import ctypes, os, sys; ctypes.CDLL(None).prctl(28, 0x300, 0, 0, 0); os.execvp(sys.argv[1], sys.argv[1:])',
 ];
 /** And for its root: --cap-drop ALL, and --cap-add for each. */
 const AS_CONTAINERS_ROOT = ['setpriv', `--bounding-set=${ONLY_THREE}`, '--inh-caps=-all'];
@@ -145,6 +156,41 @@ test('a user that there is not, or that only root could become, is refused', { s
   }
 });
 
+/** It ends where it reads the configuration: after it has given up what it does not need. */
+const NO_CONFIG = ['--config', '/nonexistent'];
+
+test('who is the user already gives up the rest without becoming it, and a bit that is locked stays', {
+  skip,
+}, async () => {
+  const topology = new Topology();
+  try {
+    const folder = topology.folder();
+    for (const [before, args] of [
+      [AS_NOBODY, ['--user', 'nobody']],
+      [RESTRICTED, []],
+    ] as const) {
+      const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
+      const { code, stderr } = await refused(topology, [...NO_CONFIG, ...places, ...args], [...READABLE, ...before]);
+      assert.equal(code, 2, stderr);
+    }
+  } finally {
+    await topology.dispose();
+  }
+});
+
+test('a folder that cannot be made is named', { skip }, async () => {
+  const topology = new Topology();
+  try {
+    const control = `unix://${topology.folder()}/vici.sock`;
+    const folder = join(topology.folder(), 'none', 'state');
+    const { code, stderr } = await refused(topology, ['--user', 'nobody', '--control', control, '--state-dir', folder]);
+    const why = `espalier: privileges cannot be given up: ENOENT: no such file or directory, mkdir '${folder}'\n`;
+    assert.deepEqual([code, stderr], [1, why]);
+  } finally {
+    await topology.dispose();
+  }
+});
+
 test('a configuration that is closed to the daemon is refused with the name of whom it is closed to', {
   skip,
 }, async () => {
@@ -182,8 +228,7 @@ test('what root has to make for another user is made, and belongs to it', { skip
     const folder = topology.folder();
     const [control, state] = [join(folder, 'run'), join(folder, 'state')];
     const args = ['--user', 'nobody', '--control', `unix://${control}/vici.sock`, '--state-dir', state];
-    // It ends where it reads the configuration: after it has become the other.
-    const { code } = await refused(topology, [...args, '--config', '/nonexistent'], READABLE);
+    const { code } = await refused(topology, [...args, ...NO_CONFIG], READABLE);
     assert.equal(code, 2);
     for (const [path, mode] of [
       [control, 0o750],
