@@ -73,6 +73,7 @@ const TEST = [
   ['tcpdump', 'tcpdump'],
   ['procps', 'sysctl'],
   ['kmod', 'modprobe'],
+  ['libcap2-bin', 'setcap'],
   ['systemd', 'systemd-analyze'],
   ['strongswan-charon', '/usr/lib/ipsec/charon'],
   ['strongswan-swanctl', 'swanctl'],

@@ -16,7 +16,7 @@ export interface PrivilegeOptions {
   readonly ioWithout?: string;
 }
 
-/** In the environment of the second start, so that there is never a third. */
+/** In the environment of the second start, so that there is never a third: a bit for each capability that it was to have. */
 const AGAIN = 'ESPALIER_STARTED_ANEW';
 
 /**
@@ -24,7 +24,7 @@ const AGAIN = 'ESPALIER_STARTED_ANEW';
  * cannot be. Comes before anything is opened.
  */
 export function shedPrivileges(options: PrivilegeOptions): string | undefined {
-  const again = process.env[AGAIN] !== undefined;
+  const again = process.env[AGAIN];
   delete process.env[AGAIN];
   try {
     return shed(options, again);
@@ -35,15 +35,18 @@ export function shedPrivileges(options: PrivilegeOptions): string | undefined {
   }
 }
 
-function shed(options: PrivilegeOptions, again: boolean): string | undefined {
+function shed(options: PrivilegeOptions, again: string | undefined): string | undefined {
   const { user: name } = options;
   const user = name === undefined ? undefined : findUser(name);
   if (name !== undefined && !user) return `there is no user ${name}`;
   const uid = process.getuid?.() ?? 0;
   const target = user ?? { uid, gid: process.getgid?.() ?? 0 };
-  const { capabilities, noNewPrivileges } = ownRights();
+  const { capabilities, permitted, noNewPrivileges } = ownRights();
   const reduced = (capabilities & ~BigInt(maskOf(ALL))) === 0n && noNewPrivileges && target.uid === uid;
-  if (!reduced && again) return 'privileges cannot be given up: something gives them back';
+  if (!reduced && again !== undefined) return 'privileges cannot be given up: something gives them back';
+  // execve(2) lets a program with capabilities of its own inherit none.
+  if (again !== undefined && (BigInt(again) & ~permitted) !== 0n)
+    return `${process.execPath} has capabilities of its own, which take the place of the daemon's: remove them with setcap -r ${process.execPath}`;
   const folders = foldersOf(options);
   if (!reduced && uid === 0) for (const folder of folders) prepare(folder, target);
   const foreign = target.uid === 0 ? folders.map(closedToRoot).find((one) => one !== undefined) : undefined;
@@ -51,7 +54,9 @@ function shed(options: PrivilegeOptions, again: boolean): string | undefined {
   if (reduced) return undefined;
   // Who is that user already need not be able to become it.
   const other = uid === 0 || uid !== target.uid ? name : undefined;
-  return startAnew(needed(options), { ...process.env, [AGAIN]: '1' }, other);
+  const keep = needed(options);
+  const kept = BigInt(maskOf(keep)) & permitted;
+  return startAnew(keep, { ...process.env, [AGAIN]: `${kept}` }, other);
 }
 
 /** Who gives no more than this, whether or not it is needed, is not contradicted: a unit, a container. */

@@ -11,6 +11,8 @@ export type Capability = keyof typeof CAPABILITY;
 export interface Rights {
   /** All that it has or could get back: a bit for each. */
   readonly capabilities: bigint;
+  /** What it has. */
+  readonly permitted: bigint;
   /** No program that it starts can have more. */
   readonly noNewPrivileges: boolean;
 }
@@ -23,8 +25,10 @@ export function ownRights(): Rights {
       .split('\n')
       .map((line) => line.split(/:\s*/, 2) as [string, string]),
   );
+  const set = (name: string) => BigInt(`0x${status.get(name) ?? '0'}`);
   return {
-    capabilities: SETS.reduce((all, name) => all | BigInt(`0x${status.get(name) ?? '0'}`), 0n),
+    capabilities: SETS.reduce((all, name) => all | set(name), 0n),
+    permitted: set('CapPrm'),
     noNewPrivileges: status.get('NoNewPrivs') === '1',
   };
 }

@@ -17,6 +17,7 @@ const NEEDS = {
   ip: () => command('ip', 'iproute2'),
   ping: () => command('ping', 'iputils-ping'),
   nft: () => command('nft', 'nftables'),
+  setcap: () => command('setcap', 'libcap2-bin'),
   setpriv: () => command('setpriv', 'util-linux'),
   tcpdump: () => command('tcpdump', 'tcpdump'),
   iperf3: () => command('iperf3', 'iperf3'),

@@ -2,7 +2,7 @@
 // every thread, because on Linux each has its own.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Plan } from '../interop/plan.ts';
@@ -185,6 +185,25 @@ test('a folder that cannot be made is named', { skip }, async () => {
     const folder = join(topology.folder(), 'none', 'state');
     const { code, stderr } = await refused(topology, ['--user', 'nobody', '--control', control, '--state-dir', folder]);
     const why = `espalier: privileges cannot be given up: ENOENT: no such file or directory, mkdir '${folder}'\n`;
+    assert.deepEqual([code, stderr], [1, why]);
+  } finally {
+    await topology.dispose();
+  }
+});
+
+test('a node with capabilities of its own, which would take those of the daemon, is named', {
+  skip: skip || lacking('setcap'),
+}, async () => {
+  const topology = new Topology();
+  try {
+    const folder = topology.folder();
+    const node = join(folder, 'node');
+    copyFileSync(process.execPath, node);
+    await run('setcap', ['cap_net_bind_service=+ep', node]);
+    const space = await topology.space('gateway');
+    const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
+    const { code, stderr } = await space.run(node, [MAIN, 'daemon', ...NO_CONFIG, ...places], { timeout: 30_000 });
+    const why = `espalier: ${node} has capabilities of its own, which take the place of the daemon's: remove them with setcap -r ${node}\n`;
     assert.deepEqual([code, stderr], [1, why]);
   } finally {
     await topology.dispose();
