@@ -10,7 +10,7 @@
 #include "cipher.h"
 
 // net/native.ts refuses an addon with another number: a stale build.
-enum { API = 6 };
+enum { API = 7 };
 
 static napi_value udpOpen(napi_env env, napi_callback_info info) {
   napi_value argv[ARGUMENTS];

@@ -83,11 +83,19 @@ static napi_value startAnew(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value dumpForbid(napi_env env, napi_callback_info info) {
+  (void)info;
+  const char *call;
+  int error = forbid_dumps(&call);
+  return error == 0 ? NULL : refuse(env, error, call);
+}
+
 bool export_service(napi_env env, napi_value exports) {
   const napi_property_descriptor exported[] = {
     METHOD("notifySend", notifySend),
     METHOD("userFind", userFind),
     METHOD("startAnew", startAnew),
+    METHOD("dumpForbid", dumpForbid),
   };
   return define(env, exports, exported, sizeof exported / sizeof exported[0]);
 }

@@ -108,10 +108,6 @@ static int reduce(uint32_t keep, const struct user *user, const char **call) {
 int start_anew(uint32_t keep, const struct user *user, char *const argv[], char *const env[], const char **call) {
   int error = reduce(keep, user, call);
   if (error != 0) return error;
-  // Keys are in this memory, and nowhere else.
-  struct rlimit none = {0, 0};
-  *call = "setrlimit(RLIMIT_CORE)";
-  if (setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
   // Node has marked what it inherited, so that no child inherits it in turn.
   *call = "fcntl(F_SETFD)";
   for (int fd = 0; fd <= 2; fd++)
@@ -119,6 +115,15 @@ int start_anew(uint32_t keep, const struct user *user, char *const argv[], char 
   *call = "execve";
   execve(argv[0], argv, env);
   return -errno;
+}
+
+int forbid_dumps(const char **call) {
+  struct rlimit none = {0, 0};
+  *call = "setrlimit(RLIMIT_CORE)";
+  if (setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
+  // No limit holds for a program that the kernel pipes dumps to (core(5)); and execve(2) takes this back.
+  *call = "prctl(PR_SET_DUMPABLE)";
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ? -errno : 0;
 }
 
 int find_user(const char *name, struct user *user, const char **call) {

@@ -4,7 +4,7 @@
 
 import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Capability, findUser, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
+import { type Capability, findUser, forbidDumps, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
 import { userName } from './accounts.ts';
 import { parseUri } from './control/uri.ts';
 
@@ -27,6 +27,7 @@ export function shedPrivileges(options: PrivilegeOptions): string | undefined {
   const again = process.env[AGAIN];
   delete process.env[AGAIN];
   try {
+    forbidDumps();
     return shed(options, again);
   } catch (error) {
     // Of the addon, or of Node: a folder whose parent is missing, a host without /proc.

@@ -141,9 +141,11 @@ export interface ServiceAddon {
    * `argv` and `env` are strings that each end with a zero. Returns never; after an error the process must end.
    */
   startAnew(keep: number, argv: Uint8Array, env: Uint8Array, user?: string): never;
+  /** Of this process's memory, to a file or a program. */
+  dumpForbid(): void;
 }
 
-const API = 6;
+const API = 7;
 
 let loaded: Addon | undefined;
 

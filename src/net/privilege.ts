@@ -47,6 +47,11 @@ export function findUser(name: string): User | undefined {
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }
 
+/** What crashes leaves none of its memory behind, where keys are. Until this process starts another program. */
+export function forbidDumps(): void {
+  system(() => addon().dumpForbid());
+}
+
 /** This same program, with those capabilities alone, and as another user if one is named. Never returns. */
 export function startAnew(keep: readonly Capability[], env: NodeJS.ProcessEnv, user?: string): never {
   const { execPath, execArgv, argv } = process;

@@ -46,6 +46,8 @@ const RESTRICTED = [
 /** And for its root: --cap-drop ALL, and --cap-add for each. */
 const AS_CONTAINERS_ROOT = ['setpriv', `--bounding-set=${ONLY_THREE}`, '--inh-caps=-all'];
 
+const NO_CORE = /^Max core file size +0 +0 /m;
+
 interface Rights {
   readonly uid: number;
   readonly effective: bigint;
@@ -98,7 +100,7 @@ async function tunnelled(daemon: Plan['daemon'], look: (daemon: Espalier, lab: L
 test('started by root, every thread keeps three capabilities, and a tunnel works', { skip }, () =>
   tunnelled({}, (daemon) => {
     assert.deepEqual(rightsOf(daemon), exactly(0, THREE));
-    assert.match(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m);
+    assert.match(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8'), NO_CORE);
   }),
 );
 
@@ -117,6 +119,8 @@ test('as a user who has just the three it is started once, and a tunnel works', 
   tunnelled({ program: [...READABLE, ...AS_STRANGER, ...PROGRAM], owner: STRANGER }, (daemon) => {
     assert.deepEqual(rightsOf(daemon), exactly(STRANGER, THREE));
     assert.equal(startedAnew(daemon), false);
+    assert.match(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8'), NO_CORE);
+    assert.equal(statSync(`/proc/${daemon.pid}/mem`).uid, 0, 'a memory that is not dumped is closed to its user');
   }),
 );
 
