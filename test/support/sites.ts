@@ -85,6 +85,16 @@ export async function sites(options: SitesOptions = {}): Promise<Sites> {
   }
 }
 
+/** They are gone afterwards. */
+export async function inSites(work: (net: Sites) => Promise<void>, options: SitesOptions = {}): Promise<void> {
+  const net = await sites(options);
+  try {
+    await work(net);
+  } finally {
+    await net.topology.dispose();
+  }
+}
+
 /** A box that hides gwa behind one address and gives its UDP ports others; nothing comes in unasked. */
 export class Nat {
   readonly space: Space;

@@ -2,48 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Espalier } from '../support/espalier.ts';
+import type { Espalier } from '../support/espalier.ts';
+import { AT_A, AT_B, conf, gateways } from '../support/gateways.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { B, type Sites } from '../support/sites.ts';
 
+const DPD = ['dpd_delay = 1s', 'dpd_timeout = 3s'];
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
 
-function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B], child: string): string {
-  return `connections {
-  gw {
-    local_addrs = ${ours.outside}
-    remote_addrs = ${theirs.outside}
-    dpd_delay = 1s
-    dpd_timeout = 3s
-    local { auth = psk }
-    remote { auth = psk }
-    children {
-      net {
-        local_ts = ${ours.net}
-        remote_ts = ${theirs.net}
-        ${child}
-      }
-    }
-  }
-}
-secrets {
-  ike {
-    secret = "a long enough one for a test"
-  }
-}
-`;
-}
-
-async function gateways(child: string, act: (net: Sites, a: Espalier, b: Espalier) => Promise<void>): Promise<void> {
-  const net = await sites();
-  try {
-    const a = await Espalier.start(net.topology, net.gwa, { conf: conf([A, B], child) });
-    const b = await Espalier.start(net.topology, net.gwb, { conf: conf([B, A], '') });
-    await act(net, a, b);
-  } finally {
-    await net.topology.dispose();
-  }
+/** a has those lines in its child. */
+function watched(child: readonly string[], act: (net: Sites, a: Espalier, b: Espalier) => Promise<void>) {
+  return gateways({ a: conf(AT_A, { conn: DPD, child }), b: conf(AT_B, { conn: DPD }) }, act);
 }
 
 interface Status {
@@ -67,7 +37,7 @@ function table(net: Sites): Promise<string> {
 }
 
 test('a connection set to DOWN is gone, refuses its peer with a reason, and stays DOWN over a restart', { skip }, () =>
-  gateways('start_action = start', async (net, a, b) => {
+  watched(['start_action = start'], async (net, a, b) => {
     await reached(a, 'connected');
     assert.match(await table(net), /10\.2\.0\.0\/24/);
     const down = await a.cli('admin', 'down', 'gw');
@@ -98,7 +68,7 @@ test('a connection set to DOWN is gone, refuses its peer with a reason, and stay
 );
 
 test('a management status that cannot be kept counts all the same, and the operator is told', { skip }, () =>
-  gateways('start_action = start', async (net, a) => {
+  watched(['start_action = start'], async (net, a) => {
     await reached(a, 'connected');
     // The state directory is a file system without room.
     const dir = `${a.folder}/state`;
@@ -118,7 +88,7 @@ test('a management status that cannot be kept counts all the same, and the opera
 );
 
 test('a packet begins a child that waits for traffic, also after the peer has ended it', { skip }, () =>
-  gateways('start_action = trap\n        close_action = trap', async (net, a, b) => {
+  watched(['start_action = trap', 'close_action = trap'], async (net, a, b) => {
     assert.equal((await statusOf(a)).state, 'waiting');
     assert.equal((await a.sas()).length, 0);
     await net.hosta.ping(B.host, { count: 1 });
@@ -135,7 +105,7 @@ test('a packet begins a child that waits for traffic, also after the peer has en
 );
 
 test('a child that nobody answers for is tried again by the next packet, and not by the clock', { skip }, () =>
-  gateways('start_action = trap', async (net, a, b) => {
+  watched(['start_action = trap'], async (net, a, b) => {
     await b.stop();
     const attempts = () => a.lines.filter(({ event, initiator }) => event === 'session-started' && initiator).length;
     const failed = async () => (await statusOf(a)).state === 'phase1-failed';
@@ -148,7 +118,7 @@ test('a child that nobody answers for is tried again by the next packet, and not
     await net.hosta.ping(B.host, { count: 1 });
     await until('it is tried again', () => attempts() === 2);
     await until('it has failed again', failed);
-    b.rewrite(conf([B, A], ''));
+    b.rewrite(conf(AT_B, { conn: DPD }));
     await b.json('reload');
     await new Promise((resolve) => setTimeout(resolve, 1100));
     await net.hosta.ping(B.host, { count: 1 });

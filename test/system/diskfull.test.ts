@@ -6,10 +6,11 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Espalier } from '../support/espalier.ts';
+import { AT_A, conf } from '../support/gateways.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { must, until } from '../support/netns.ts';
 import { sampleOf } from '../support/prometheus.ts';
-import { A, B, sites } from '../support/sites.ts';
+import { inSites } from '../support/sites.ts';
 import { metricsOf } from '../support/visit.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier');
@@ -18,40 +19,16 @@ const TINY = 'mkdir -p "$STATE" && mount -t tmpfs -o size=64k,mode=700 tmpfs "$S
 const FULL = `${TINY}\ncat /dev/zero > "$STATE/fill" 2> /dev/null || true`;
 const READ_ONLY = `${TINY}\nmount -o remount,ro "$STATE"`;
 
-const CONF = `connections {
-  gw {
-    local_addrs = ${A.outside}
-    remote_addrs = ${B.outside}
-    local { auth = psk }
-    remote { auth = psk }
-    children {
-      net {
-        local_ts = ${A.net}
-        remote_ts = ${B.net}
-      }
-    }
-  }
-}
-secrets {
-  ike {
-    secret = "a long enough one for a test"
-  }
-}
-`;
-
 async function gateway(first: string, act: (a: Espalier, value: (name: string) => Promise<number>) => Promise<void>) {
-  const { topology, gwa } = await sites();
-  try {
-    const a = await Espalier.start(topology, gwa, { conf: CONF, args: ['--metrics', PORT], first });
+  await inSites(async ({ topology, gwa }) => {
+    const a = await Espalier.start(topology, gwa, { conf: conf(AT_A), args: ['--metrics', PORT], first });
     const value = async (name: string) => {
       // The text is made once a second.
       await new Promise((resolve) => setTimeout(resolve, 1000));
       return sampleOf(await metricsOf(gwa, PORT), `espalier_${name}`) ?? Number.NaN;
     };
     await act(a, value);
-  } finally {
-    await topology.dispose();
-  }
+  });
 }
 
 /** As the daemon sees its state directory. */

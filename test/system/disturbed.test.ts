@@ -4,54 +4,25 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Espalier } from '../support/espalier.ts';
+import type { Espalier } from '../support/espalier.ts';
+import { AT_A, AT_B, conf, gateways, type Wanted } from '../support/gateways.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
 import type { Sa } from '../support/sas.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { B, type Sites } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
 
-function conf(
-  [ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B],
-  conn: string,
-  child: string,
-): string {
-  return `connections {
-  gw {
-    remote_addrs = ${theirs.outside}
-    ${conn}
-    local { auth = psk }
-    remote { auth = psk }
-    children {
-      net {
-        local_ts = ${ours.net}
-        remote_ts = ${theirs.net}
-        start_action = start
-        dpd_action = restart
-        ${child}
-      }
-    }
-  }
-}
-secrets {
-  ike {
-    secret = "a long enough one for a test"
-  }
-}
-`;
-}
-
-async function tunnel(conn: string, child: string, act: (net: Sites, a: Espalier, b: Espalier) => Promise<void>) {
-  const net = await sites();
-  try {
-    const a = await Espalier.start(net.topology, net.gwa, { conf: conf([A, B], conn, child) });
-    const b = await Espalier.start(net.topology, net.gwb, { conf: conf([B, A], conn, child) });
+/** Both ends want it, and again when it was lost. */
+function tunnel(
+  { conn = [], child = [] }: Wanted,
+  act: (net: Sites, a: Espalier, b: Espalier) => Promise<void>,
+): Promise<void> {
+  const wanted = { anywhere: true, conn, child: ['start_action = start', 'dpd_action = restart', ...child] };
+  return gateways({ a: conf(AT_A, wanted), b: conf(AT_B, wanted) }, async (net, a, b) => {
     await passes(net);
     await act(net, a, b);
-  } finally {
-    await net.topology.dispose();
-  }
+  });
 }
 
 function passes(net: Sites): Promise<true> {
@@ -86,7 +57,7 @@ test(
   '[G] a link that goes and comes costs the tunnel nothing, and a daemon without a route does not run hot',
   { skip },
   () =>
-    tunnel('dpd_delay = 1s\n    dpd_timeout = 60s', '', async (net, a) => {
+    tunnel({ conn: ['dpd_delay = 1s', 'dpd_timeout = 60s'] }, async (net, a) => {
       const [before] = await a.sas();
       const used = ticks(a);
       await net.gwa.ip('link', 'set', 'gwb', 'down');
@@ -100,7 +71,7 @@ test(
 );
 
 test('[G] a peer that is gone with its link is found again when it is back', { skip }, () =>
-  tunnel('dpd_delay = 1s\n    dpd_timeout = 2s\n    retry_interval = 1s', '', async (net, a) => {
+  tunnel({ conn: ['dpd_delay = 1s', 'dpd_timeout = 2s', 'retry_interval = 1s'] }, async (net, a) => {
     const before = await standing(a);
     await net.gwa.ip('link', 'set', 'gwb', 'down');
     await until('it was given up', async () => (await a.sas()).every(({ spis }) => spis !== before.spis));
@@ -113,14 +84,17 @@ test(
   '[G] a process that stood still for longer than its keys live goes on with one pair of SAs, and without a storm',
   { skip },
   () =>
-    tunnel('rekey_time = 6s\n    over_time = 2s', 'rekey_time = 3s\n        life_time = 4s', async (net, a, b) => {
-      process.kill(a.pid as number, 'SIGSTOP');
-      await new Promise((resolve) => setTimeout(resolve, 9000));
-      const lines = a.lines.length;
-      process.kill(a.pid as number, 'SIGCONT');
-      await passes(net);
-      await agree(a, b);
-      const begun = a.lines.slice(lines).filter(({ event, initiator }) => event === 'session-started' && initiator);
-      assert.ok(begun.length <= 2, `${begun.length} attempts`);
-    }),
+    tunnel(
+      { conn: ['rekey_time = 6s', 'over_time = 2s'], child: ['rekey_time = 3s', 'life_time = 4s'] },
+      async (net, a, b) => {
+        process.kill(a.pid as number, 'SIGSTOP');
+        await new Promise((resolve) => setTimeout(resolve, 9000));
+        const lines = a.lines.length;
+        process.kill(a.pid as number, 'SIGCONT');
+        await passes(net);
+        await agree(a, b);
+        const begun = a.lines.slice(lines).filter(({ event, initiator }) => event === 'session-started' && initiator);
+        assert.ok(begun.length <= 2, `${begun.length} attempts`);
+      },
+    ),
 );

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Espalier } from '../support/espalier.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { A, B, inSites } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier');
 
@@ -32,15 +32,6 @@ function side(local: string, remote: string, own: string, other: string, more = 
     children { net { local_ts = ${nets[0]}
       remote_ts = ${nets[1]} } }
   }`;
-}
-
-async function inSites(work: (net: Sites) => Promise<void>): Promise<void> {
-  const net = await sites();
-  try {
-    await work(net);
-  } finally {
-    await net.topology.dispose();
-  }
 }
 
 async function remoteOf(gateway: Espalier): Promise<string> {

@@ -2,55 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Espalier } from '../support/espalier.ts';
+import type { Espalier } from '../support/espalier.ts';
 import { Flow } from '../support/flow.ts';
+import { AT_A, AT_B, conf, type Ends, gateways, type Wanted } from '../support/gateways.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { A, B, type Sites } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
 
-interface Wanted {
-  readonly version?: number;
-  readonly conn?: string;
-  readonly spare?: string;
-  readonly child?: string;
-  readonly more?: string;
-}
-
-/** `ours` and `theirs` are networks and outside addresses. */
-function conf([ours, theirs]: readonly [typeof A | typeof B, typeof A | typeof B], wanted: Wanted = {}): string {
+/** Beside `net` there is `spare`, with networks of its own. */
+function two([ours, theirs]: Ends, wanted: Wanted & { readonly spare?: string } = {}): string {
   const third = (net: string) => net.replace('.0.0/24', '.9.0/24');
-  const { version = 0, conn = '', child = '', more = '' } = wanted;
-  const spare = wanted.spare ?? `remote_ts = ${third(theirs.net)}`;
-  return `connections {
-  gw {
-    version = ${version}
-    local_addrs = ${ours.outside}
-    remote_addrs = ${theirs.outside}
-    ${conn}
-    local { auth = psk }
-    remote { auth = psk }
-    children {
-      net {
-        local_ts = ${ours.net}
-        remote_ts = ${theirs.net}
-        ${child}
-      }
-      spare {
+  const { spare = `remote_ts = ${third(theirs.net)}` } = wanted;
+  const children = `spare {
         local_ts = ${third(ours.net)}
         ${spare}
-      }
-    }
-  }
-  ${more}
-}
-secrets {
-  ike {
-    secret = "a long enough one for a test"
-  }
-}
-`;
+      }`;
+  return conf([ours, theirs], { ...wanted, children });
 }
 
 const IDLE = `idle {
@@ -70,19 +39,14 @@ interface Pair {
   readonly b: Espalier;
 }
 
-async function pair(act: (pair: Pair) => Promise<void>): Promise<void> {
-  const net = await sites();
-  try {
-    const a = await Espalier.start(net.topology, net.gwa, { conf: conf([A, B]) });
-    const b = await Espalier.start(net.topology, net.gwb, { conf: conf([B, A]) });
+function pair(act: (pair: Pair) => Promise<void>): Promise<void> {
+  return gateways({ a: two(AT_A), b: two(AT_B) }, async (net, a, b) => {
     for (const name of ['gw/net', 'gw/spare']) {
       const up = await a.cli('up', name);
       assert.equal(up.code, 0, `${up.stdout}${up.stderr}`);
     }
     await act({ net, a, b });
-  } finally {
-    await net.topology.dispose();
-  }
+  });
 }
 
 interface Child {
@@ -116,19 +80,22 @@ test('[G] what a reload does not change keeps its SPIs and loses no packet', { s
       ...{ a: net.hosta, b: net.hostb, aAddress: A.host, bAddress: B.host, rate: 1000 },
     });
     // Nothing at all, another connection, times of this one, and another network for one of its children.
-    assert.deepEqual(await reload(a, conf([A, B])), {
+    assert.deepEqual(await reload(a, two(AT_A)), {
       ok: true,
       ...{ added: [], removed: [], changed: [], same: 1 },
       warnings: [],
     });
-    const added = await reload(a, conf([A, B], { conn: 'dpd_delay = 30s', child: 'dpd_action = restart', more: IDLE }));
+    const added = await reload(
+      a,
+      two(AT_A, { conn: ['dpd_delay = 30s'], child: ['dpd_action = restart'], connections: IDLE }),
+    );
     assert.deepEqual([added.added, added.changed], [['idle'], ['gw']]);
     assert.deepEqual(await childrenOf(a), before);
-    const wide = { conn: 'dpd_delay = 30s', child: 'dpd_action = restart' };
+    const wide = { conn: ['dpd_delay = 30s'], child: ['dpd_action = restart'] };
     const [ours, theirs] = ['10.2.8.0/24', '10.1.8.0/24'];
-    b.rewrite(conf([B, A], { spare: `local_ts = ${ours}\n        remote_ts = 10.1.9.0/24` }));
+    b.rewrite(two(AT_B, { spare: `local_ts = ${ours}\n        remote_ts = 10.1.9.0/24` }));
     await b.json('reload');
-    const removed = await reload(a, conf([A, B], { ...wide, spare: `remote_ts = ${ours}` }));
+    const removed = await reload(a, two(AT_A, { ...wide, spare: `remote_ts = ${ours}` }));
     assert.deepEqual([removed.removed, removed.changed], [['idle'], ['gw']], theirs);
     await until('the child with another network is made anew', async () => {
       const spare = (await childrenOf(a)).get('spare');
@@ -154,10 +121,10 @@ test('a connection that is configured no more is deleted on both sides, and its 
 test('[G] a configuration with a mistake changes nothing, and the mistake has its place', { skip }, () =>
   pair(async ({ a }) => {
     const before = await childrenOf(a);
-    a.rewrite(conf([A, B], { conn: 'dpd_dealy = 30s', more: IDLE }));
+    a.rewrite(two(AT_A, { conn: ['dpd_dealy = 30s'], connections: IDLE }));
     const done = await a.cli('reload');
     assert.equal(done.code, 2);
-    assert.match(done.stderr, /espalier\.conf:6:5: unknown option "dpd_dealy"; did you mean "dpd_delay"\?/);
+    assert.match(done.stderr, /espalier\.conf:5:5: unknown option "dpd_dealy"; did you mean "dpd_delay"\?/);
     assert.deepEqual(await childrenOf(a), before);
     const status = (await a.json('status')) as readonly { name: string; state: string }[];
     assert.deepEqual(
@@ -169,7 +136,7 @@ test('[G] a configuration with a mistake changes nothing, and the mistake has it
 
 test('another IKE version makes the connection anew at once, and SIGHUP reads the files too', { skip }, () =>
   pair(async ({ net, a }) => {
-    a.rewrite(conf([A, B], { version: 1 }));
+    a.rewrite(two(AT_A, { conn: ['version = 1'] }));
     process.kill(a.pid as number, 'SIGHUP');
     await until('IKEv1 in the place of IKEv2', async () => {
       const sas = await a.sas();

@@ -10,7 +10,7 @@ import { Espalier } from '../support/espalier.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { INTEROP, lacking } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { A, B, inSites, type Sites } from '../support/sites.ts';
 import { PLUGINS, StrongSwan } from '../support/strongswan.ts';
 
 const skip = lacking(...INTEROP, 'updown');
@@ -52,15 +52,6 @@ mv "$folder/$$.new" "$folder/$(ls "$folder" | wc -l).$$"
         lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
       );
     });
-  }
-}
-
-async function inSites(work: (net: Sites) => Promise<void>): Promise<void> {
-  const net = await sites();
-  try {
-    await work(net);
-  } finally {
-    await net.topology.dispose();
   }
 }
 
