@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Espalier, type LogLine } from '../support/espalier.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
-import { B, sites } from '../support/sites.ts';
+import { B, inSites } from '../support/sites.ts';
 import { ID, type Plan, swanctlConf } from './plan.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'ike-scan', 'espalier');
@@ -20,14 +20,11 @@ type Scan = (...args: readonly string[]) => Promise<string>;
 
 /** The daemon at b, with nobody but a scanner in front of it. */
 async function scanned(conn: string, work: (scan: Scan, daemon: Espalier) => Promise<void>): Promise<void> {
-  const net = await sites();
-  try {
+  await inSites(async (net) => {
     const daemon = await Espalier.start(net.topology, net.gwb, { conf: swanctlConf({ ...plan, conn }, 'b') });
     const flags = ['--nodns', '--retry=2', '--multiline'];
     await work((...args) => net.gwa.must('ike-scan', [...flags, ...args, B.outside]), daemon);
-  } finally {
-    await net.topology.dispose();
-  }
+  });
 }
 
 function aggressive(name: string, group: number, trans: string): readonly string[] {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Espalier } from '../support/espalier.ts';
 import { INTEROP, lacking } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, sites } from '../support/sites.ts';
+import { A, B, inSites } from '../support/sites.ts';
 import { StrongSwan } from '../support/strongswan.ts';
 import { ID, type Plan, PSK } from './plan.ts';
 import { inLab, type Lab } from './scenario.ts';
@@ -88,9 +88,8 @@ secrets { ike-gw { secret = "${PSK}" } }
 `;
 }
 
-test('two subnets on each side make four pairs of SAs, and all of them carry traffic', { skip }, async () => {
-  const net = await sites();
-  try {
+test('two subnets on each side make four pairs of SAs, and all of them carry traffic', { skip }, () =>
+  inSites(async (net) => {
     const child = (name: string, local: string, remote: string) =>
       `      ${name} {\n        local_ts = ${local}\n        remote_ts = ${remote}\n        esp_proposals = aes128-sha256\n      }`;
     const ours = child('net', NETS.a.join(', '), NETS.b.join(', '));
@@ -121,10 +120,8 @@ test('two subnets on each side make four pairs of SAs, and all of them carry tra
     );
     const pairs = a.lines.filter(({ event }) => event === 'child-established').map(({ msg }) => `${msg}`);
     assert.equal(new Set(pairs).size, 4, 'each has a line of its own');
-  } finally {
-    await net.topology.dispose();
-  }
-});
+  }),
+);
 
 // --- a peer that dies ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import { Espalier } from '../support/espalier.ts';
 import { INTEROP, lacking } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
 import type { ChildSa, Sa } from '../support/sas.ts';
-import { A, B, type Sites, sites } from '../support/sites.ts';
+import { A, B, inSites, type Sites } from '../support/sites.ts';
 import { StrongSwan } from '../support/strongswan.ts';
 
 const skip = lacking(...INTEROP, 'stroke');
@@ -43,9 +43,8 @@ interface Pair {
 
 /** strongSwan is there first, and waits. */
 async function between(ours: string, theirs: string, work: (pair: Pair) => Promise<void>): Promise<void> {
-  const net = await sites();
-  const { topology, gwa, gwb } = net;
-  try {
+  await inSites(async (net) => {
+    const { topology, gwa, gwb } = net;
     // libipsec's routes want a source inside what they are for.
     for (const address of ['10.0.1.1/24', '10.0.2.1/24']) await gwb.ip('address', 'add', address, 'dev', 'lo');
     const conf = theirs.replace('auto=start', 'auto=add').replace('auto=route', 'auto=add');
@@ -56,9 +55,7 @@ async function between(ours: string, theirs: string, work: (pair: Pair) => Promi
     } catch (error) {
       throw new Error(`${error instanceof Error ? error.stack : error}\n${await a.log()}\n${await b.log()}`);
     }
-  } finally {
-    await topology.dispose();
-  }
+  });
 }
 
 /** Both have this many children, and the same ones. */

@@ -160,7 +160,7 @@ export class Space {
 let serial = 0;
 
 /** All namespaces of one test, and what must end before them. */
-export class Topology {
+export class Topology implements AsyncDisposable {
   readonly #spaces: Space[] = [];
   readonly #before: (() => Promise<void>)[] = [];
   readonly #folders: string[] = [];
@@ -219,6 +219,10 @@ export class Topology {
     }
     this.abandon();
     if (failures.length > 0) throw new AggregateError(failures, 'not everything ended as it should');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   abandon(): void {

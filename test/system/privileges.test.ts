@@ -146,18 +146,14 @@ async function refused(topology: Topology, args: readonly string[], before: read
 }
 
 test('a user that there is not, or that only root could become, is refused', { skip }, async () => {
-  const topology = new Topology();
-  try {
-    const control = `unix://${topology.folder()}/vici.sock`;
-    const unknown = await refused(topology, ['--control', control, '--user', 'no-such-user-here']);
-    assert.deepEqual([unknown.code, unknown.stderr], [1, 'espalier: there is no user no-such-user-here\n']);
-    const before = [...READABLE, ...AS_STRANGER];
-    const powerless = await refused(topology, ['--control', control, '--user', 'nobody'], before);
-    assert.equal(powerless.code, 1);
-    assert.match(powerless.stderr, /setresuid: operation not permitted: only root may become another user/);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const control = `unix://${topology.folder()}/vici.sock`;
+  const unknown = await refused(topology, ['--control', control, '--user', 'no-such-user-here']);
+  assert.deepEqual([unknown.code, unknown.stderr], [1, 'espalier: there is no user no-such-user-here\n']);
+  const before = [...READABLE, ...AS_STRANGER];
+  const powerless = await refused(topology, ['--control', control, '--user', 'nobody'], before);
+  assert.equal(powerless.code, 1);
+  assert.match(powerless.stderr, /setresuid: operation not permitted: only root may become another user/);
 });
 
 /** It ends where it reads the configuration: after it has given up what it does not need. */
@@ -166,101 +162,77 @@ const NO_CONFIG = ['--config', '/nonexistent'];
 test('who is the user already gives up the rest without becoming it, and a bit that is locked stays', {
   skip,
 }, async () => {
-  const topology = new Topology();
-  try {
-    const folder = topology.folder();
-    for (const [before, args] of [
-      [AS_NOBODY, ['--user', 'nobody']],
-      [RESTRICTED, []],
-    ] as const) {
-      const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
-      const { code, stderr } = await refused(topology, [...NO_CONFIG, ...places, ...args], [...READABLE, ...before]);
-      assert.equal(code, 2, stderr);
-    }
-  } finally {
-    await topology.dispose();
+  await using topology = new Topology();
+  const folder = topology.folder();
+  for (const [before, args] of [
+    [AS_NOBODY, ['--user', 'nobody']],
+    [RESTRICTED, []],
+  ] as const) {
+    const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
+    const { code, stderr } = await refused(topology, [...NO_CONFIG, ...places, ...args], [...READABLE, ...before]);
+    assert.equal(code, 2, stderr);
   }
 });
 
 test('a folder that cannot be made is named', { skip }, async () => {
-  const topology = new Topology();
-  try {
-    const control = `unix://${topology.folder()}/vici.sock`;
-    const folder = join(topology.folder(), 'none', 'state');
-    const { code, stderr } = await refused(topology, ['--user', 'nobody', '--control', control, '--state-dir', folder]);
-    const why = `espalier: privileges cannot be given up: ENOENT: no such file or directory, mkdir '${folder}'\n`;
-    assert.deepEqual([code, stderr], [1, why]);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const control = `unix://${topology.folder()}/vici.sock`;
+  const folder = join(topology.folder(), 'none', 'state');
+  const { code, stderr } = await refused(topology, ['--user', 'nobody', '--control', control, '--state-dir', folder]);
+  const why = `espalier: privileges cannot be given up: ENOENT: no such file or directory, mkdir '${folder}'\n`;
+  assert.deepEqual([code, stderr], [1, why]);
 });
 
 test('a node with capabilities of its own, which would take those of the daemon, is named', {
   skip: skip || lacking('setcap'),
 }, async () => {
-  const topology = new Topology();
-  try {
-    const folder = topology.folder();
-    const node = join(folder, 'node');
-    copyFileSync(process.execPath, node);
-    await run('setcap', ['cap_net_bind_service=+ep', node]);
-    const space = await topology.space('gateway');
-    const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
-    const { code, stderr } = await space.run(node, [MAIN, 'daemon', ...NO_CONFIG, ...places], { timeout: 30_000 });
-    const why = `espalier: ${node} has capabilities of its own, which take the place of the daemon's: remove them with setcap -r ${node}\n`;
-    assert.deepEqual([code, stderr], [1, why]);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const folder = topology.folder();
+  const node = join(folder, 'node');
+  copyFileSync(process.execPath, node);
+  await run('setcap', ['cap_net_bind_service=+ep', node]);
+  const space = await topology.space('gateway');
+  const places = ['--control', `unix://${folder}/vici.sock`, '--state-dir', folder];
+  const { code, stderr } = await space.run(node, [MAIN, 'daemon', ...NO_CONFIG, ...places], { timeout: 30_000 });
+  const why = `espalier: ${node} has capabilities of its own, which take the place of the daemon's: remove them with setcap -r ${node}\n`;
+  assert.deepEqual([code, stderr], [1, why]);
 });
 
 test('a configuration that is closed to the daemon is refused with the name of whom it is closed to', {
   skip,
 }, async () => {
-  const topology = new Topology();
-  try {
-    const folder = topology.folder();
-    const file = join(folder, 'swanctl.conf');
-    writeFileSync(file, '', { mode: 0o600 });
-    await run('chmod', ['711', folder]);
-    const { code, stderr } = await refused(topology, ['--config', file], [...READABLE, ...AS_STRANGER]);
-    const why = `${file}: cannot be read: permission denied to user ${STRANGER}, group ${STRANGER}; its owner lets that group read it with: chgrp ${STRANGER} ${file} && chmod 640 ${file}\n`;
-    assert.deepEqual([code, stderr], [2, why]);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const folder = topology.folder();
+  const file = join(folder, 'swanctl.conf');
+  writeFileSync(file, '', { mode: 0o600 });
+  await run('chmod', ['711', folder]);
+  const { code, stderr } = await refused(topology, ['--config', file], [...READABLE, ...AS_STRANGER]);
+  const why = `${file}: cannot be read: permission denied to user ${STRANGER}, group ${STRANGER}; its owner lets that group read it with: chgrp ${STRANGER} ${file} && chmod 640 ${file}\n`;
+  assert.deepEqual([code, stderr], [2, why]);
 });
 
 test('root learns at once that a folder of another user is closed to it now', { skip }, async () => {
-  const topology = new Topology();
-  try {
-    const folder = join(topology.folder(), 'run');
-    mkdirSync(folder, { mode: 0o750 });
-    await run('chown', ['nobody', folder]);
-    const { code, stderr } = await refused(topology, ['--control', `unix://${folder}/vici.sock`]);
-    assert.equal(code, 1);
-    assert.equal(stderr, `espalier: ${folder} belongs to nobody: start the daemon with --user nobody\n`);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const folder = join(topology.folder(), 'run');
+  mkdirSync(folder, { mode: 0o750 });
+  await run('chown', ['nobody', folder]);
+  const { code, stderr } = await refused(topology, ['--control', `unix://${folder}/vici.sock`]);
+  assert.equal(code, 1);
+  assert.equal(stderr, `espalier: ${folder} belongs to nobody: start the daemon with --user nobody\n`);
 });
 
 test('what root has to make for another user is made, and belongs to it', { skip }, async () => {
-  const topology = new Topology();
-  try {
-    const folder = topology.folder();
-    const [control, state] = [join(folder, 'run'), join(folder, 'state')];
-    const args = ['--user', 'nobody', '--control', `unix://${control}/vici.sock`, '--state-dir', state];
-    const { code } = await refused(topology, [...args, ...NO_CONFIG], READABLE);
-    assert.equal(code, 2);
-    for (const [path, mode] of [
-      [control, 0o750],
-      [state, 0o700],
-    ] as const) {
-      const facts = statSync(path);
-      assert.deepEqual([facts.uid, facts.gid, facts.mode & 0o7777], [NOBODY, NOBODY, mode], path);
-    }
-  } finally {
-    await topology.dispose();
+  await using topology = new Topology();
+  const folder = topology.folder();
+  const [control, state] = [join(folder, 'run'), join(folder, 'state')];
+  const args = ['--user', 'nobody', '--control', `unix://${control}/vici.sock`, '--state-dir', state];
+  const { code } = await refused(topology, [...args, ...NO_CONFIG], READABLE);
+  assert.equal(code, 2);
+  for (const [path, mode] of [
+    [control, 0o750],
+    [state, 0o700],
+  ] as const) {
+    const facts = statSync(path);
+    assert.deepEqual([facts.uid, facts.gid, facts.mode & 0o7777], [NOBODY, NOBODY, mode], path);
   }
 });

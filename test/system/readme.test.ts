@@ -6,7 +6,7 @@ import { blocks, commands, configurations, OURS, PEERS } from '../docs/blocks.ts
 import { Espalier, type LogLine } from '../support/espalier.ts';
 import { INTEROP, lacking } from '../support/needs.ts';
 import type { Space } from '../support/netns.ts';
-import { sites } from '../support/sites.ts';
+import { inSites } from '../support/sites.ts';
 import { StrongSwan } from '../support/strongswan.ts';
 
 const skip = lacking(...INTEROP);
@@ -52,14 +52,11 @@ async function inExample(
   change = (conf: string) => conf,
   peers = theirs,
 ): Promise<void> {
-  const { topology, gwa, gwb, hosta } = await sites();
-  try {
+  await inSites(async ({ topology, gwa, gwb, hosta }) => {
     const peer = await StrongSwan.start(topology, gwb, { conf: peers });
     const us = await Espalier.start(topology, gwa, { conf: change(ours) });
     await work({ us, peer, host: hosta });
-  } finally {
-    await topology.dispose();
-  }
+  });
 }
 
 /** The log lines that README.md shows, in order. */

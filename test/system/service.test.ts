@@ -22,18 +22,14 @@ async function serve(
   work: (daemon: Espalier, manager: Manager) => Promise<void>,
   over: { readonly abstract?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
-  const topology = new Topology();
-  try {
-    const space = await topology.space('gateway');
-    const folder = topology.folder();
-    const name = over.abstract ? `@${folder}` : join(folder, 'notify');
-    const manager = await Manager.listen(topology, space, name);
-    const env = { NOTIFY_SOCKET: name, ...WATCHDOG, ...over.env };
-    const daemon = await Espalier.start(topology, space, { conf: '', env });
-    await work(daemon, manager);
-  } finally {
-    await topology.dispose();
-  }
+  await using topology = new Topology();
+  const space = await topology.space('gateway');
+  const folder = topology.folder();
+  const name = over.abstract ? `@${folder}` : join(folder, 'notify');
+  const manager = await Manager.listen(topology, space, name);
+  const env = { NOTIFY_SOCKET: name, ...WATCHDOG, ...over.env };
+  const daemon = await Espalier.start(topology, space, { conf: '', env });
+  await work(daemon, manager);
 }
 
 for (const abstract of [false, true]) {
