@@ -33,7 +33,7 @@ import { type MetricsAddress, MetricsServer } from './metrics/server.ts';
 import { selfTest } from './selftest.ts';
 import { Service, summary } from './service.ts';
 import { MOST_WORKERS } from './thread.ts';
-import { Workers } from './workers.ts';
+import { fdsOf, Workers } from './workers.ts';
 
 /** What `espalier daemon` was told. */
 export interface DaemonOptions {
@@ -250,15 +250,7 @@ function open(options: DaemonOptions, log: Logger): Opened | undefined {
     kept({ close: () => routes.close(options.keepBlocks) });
     const pipelines = new Workers({
       uses: tun.uses,
-      fds: Array.from({ length: workers }, (_, n) => [
-        tun.queues[n] ?? -1,
-        nat.v4[n] ?? -1,
-        nat.v6?.[n] ?? -1,
-        raw?.esp4[n] ?? -1,
-        raw?.esp6?.[n] ?? -1,
-        raw?.ah4[n] ?? -1,
-        raw?.ah6?.[n] ?? -1,
-      ]),
+      fds: fdsOf(tun, nat, raw),
       onDeath: (worker, err) => log.error({ event: 'worker-died', bug: true, worker, err }, 'a data-plane worker died'),
       onHopeless: (error) => crash(log, error),
     });

@@ -12,6 +12,9 @@ import type { ChildSa } from '../ike/effects.ts';
 import { SystemError } from '../net/error.ts';
 import { Bell, forwardTo } from '../net/lane.ts';
 import { addon } from '../net/native.ts';
+import type { RawSockets } from '../net/raw.ts';
+import type { TunQueues } from '../net/tun.ts';
+import type { UdpGroup } from '../net/udp.ts';
 import type { Counted, Pipelines } from './plane.ts';
 import { CONTROL, CONTROL_WORDS, type WorkerData } from './thread.ts';
 
@@ -22,6 +25,12 @@ export interface WorkerPlan {
   /** Too many workers died: something is wrong that no new one mends. */
   readonly onHopeless: (error: Error) => void;
   readonly onDeath: (worker: number, error: Error | undefined) => void;
+}
+
+/** What each worker reads from; -1 where the host has no such socket. */
+export function fdsOf(tun: TunQueues, group: UdpGroup, raw: RawSockets | undefined): WorkerPlan['fds'] {
+  const sources = [tun.queues, group.v4, group.v6, raw?.esp4, raw?.esp6, raw?.ah4, raw?.ah6];
+  return group.v4.map((_, worker) => sources.map((fds) => fds?.[worker] ?? -1));
 }
 
 interface Thread {

@@ -2,7 +2,7 @@
 
 import { hex } from '../../src/bytes/bytes.ts';
 import { Plane, type PlaneEvent } from '../../src/daemon/plane.ts';
-import { Workers } from '../../src/daemon/workers.ts';
+import { fdsOf, Workers } from '../../src/daemon/workers.ts';
 import type { Way } from '../../src/esp/change.ts';
 import { USE_ALL } from '../../src/esp/layout.ts';
 import { STAT, STAT_WORDS } from '../../src/esp/slots.ts';
@@ -36,15 +36,7 @@ const raw = openRaw({ workers });
 const tun = openTun(name, { mtu: MTU, workers, uses: group.uses });
 const pipelines = new Known({
   uses: tun.uses,
-  fds: Array.from({ length: workers }, (_, n) => [
-    tun.queues[n] ?? -1,
-    group.v4[n] ?? -1,
-    group.v6?.[n] ?? -1,
-    raw.esp4[n] ?? -1,
-    raw.esp6?.[n] ?? -1,
-    raw.ah4[n] ?? -1,
-    raw.ah6?.[n] ?? -1,
-  ]),
+  fds: fdsOf(tun, group, raw),
   onDeath: (worker, error) => tell({ kind: 'died', worker, fault: error?.message }),
   onHopeless: (error) => {
     throw error;

@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { Forwarder, type Io } from '../../src/daemon/forward.ts';
-import { Workers } from '../../src/daemon/workers.ts';
+import { fdsOf, Workers } from '../../src/daemon/workers.ts';
 import { USE_ALL } from '../../src/esp/layout.ts';
 import { STAT, STAT_WORDS } from '../../src/esp/slots.ts';
 import { MainMailbox } from '../../src/net/lane.ts';
@@ -59,15 +59,7 @@ function open(): { readonly io: Io; readonly workers: Workers } {
   const tun = openTun('esp0', { mtu: MTU, workers: WORKERS, uses: nat.uses });
   const pipelines = new Workers({
     uses: tun.uses,
-    fds: Array.from({ length: WORKERS }, (_, n) => [
-      tun.queues[n] ?? -1,
-      nat.v4[n] ?? -1,
-      nat.v6?.[n] ?? -1,
-      raw.esp4[n] ?? -1,
-      raw.esp6?.[n] ?? -1,
-      raw.ah4[n] ?? -1,
-      raw.ah6?.[n] ?? -1,
-    ]),
+    fds: fdsOf(tun, nat, raw),
     onDeath: (worker, error) => process.stderr.write(`worker ${worker} died: ${error?.stack}\n`),
     onHopeless: (error) => {
       throw error;
