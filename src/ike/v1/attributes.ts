@@ -97,9 +97,8 @@ export function cipher(id: number, keyBits: number | undefined, strange: boolean
 
 const FIXED: ReadonlySet<number> = new Set([ENCR.DES, ENCR.DES3, ENCR.NULL]);
 
-const AES: ReadonlySet<number> = new Set([
-  ENCR.AES_CBC,
-  ENCR.AES_CTR,
+/** Ciphers that need no integrity algorithm beside them. */
+export const COMBINED: ReadonlySet<number> = new Set([
   ENCR.AES_CCM_8,
   ENCR.AES_CCM_12,
   ENCR.AES_CCM_16,
@@ -108,6 +107,8 @@ const AES: ReadonlySet<number> = new Set([
   ENCR.AES_GCM_16,
   ENCR.NULL_AUTH_AES_GMAC,
 ]);
+
+const AES: ReadonlySet<number> = new Set([ENCR.AES_CBC, ENCR.AES_CTR, ...COMBINED]);
 
 /** IKEv2's numbers of what we have not got: an operator is to read what the peer offers. */
 export const FOREIGN = { RC5: 4, IDEA: 5, CAST: 6, BLOWFISH: 7, CAMELLIA: 23 } as const;

@@ -7,6 +7,7 @@ import { groupsOf } from '../select.ts';
 import { ESN, PROTOCOL as PROTOCOL2, TRANSFORM } from '../wire/constants.ts';
 import type { Transform as Transform2 } from '../wire/payload.ts';
 import {
+  COMBINED,
   cipher,
   FOREIGN,
   type Life,
@@ -110,16 +111,6 @@ function combinations(offer: Offer, protocol: Protocol): { id: number; attribute
     return macs.map((one) => ({ id, attributes: [...length, mac(one)] }));
   });
 }
-
-const COMBINED: ReadonlySet<number> = new Set([
-  ENCR.AES_CCM_8,
-  ENCR.AES_CCM_12,
-  ENCR.AES_CCM_16,
-  ENCR.AES_GCM_8,
-  ENCR.AES_GCM_12,
-  ENCR.AES_GCM_16,
-  ENCR.NULL_AUTH_AES_GMAC,
-]);
 
 function quickAttributes({ group, encapsulation, life }: Wish): Attribute[] {
   return [
