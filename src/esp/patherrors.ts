@@ -21,6 +21,8 @@ export class PathErrors {
   readonly #bySpi = new Map<number, Install[]>();
   readonly #emit: (event: SaEvent) => void;
   readonly #rate = new Bucket(RATE.rate, RATE.burst);
+  /** Anybody can forge what looks like IKE: sizes must not wait for it. */
+  readonly #ikeRate = new Bucket(RATE.rate, RATE.burst);
 
   constructor(emit: (event: SaEvent) => void) {
     this.#emit = emit;
@@ -48,8 +50,8 @@ export class PathErrors {
 
   take(records: Int32Array, count: number, now: Millis): void {
     for (let i = 0, r = 0; i < count; i++, r += ERROR_WORDS) {
-      if (isIke(records, r) && this.#rate.take(now)) {
-        this.#emit({ kind: 'undelivered', words: records.slice(r, r + ERROR_WORDS) });
+      if (isIke(records, r)) {
+        if (this.#ikeRate.take(now)) this.#emit({ kind: 'undelivered', words: records.slice(r, r + ERROR_WORDS) });
         continue;
       }
       if (!isTooBig(records, r) || !this.#rate.take(now)) continue;

@@ -1,7 +1,7 @@
 // All IKE SAs of a gateway: hands each datagram to the version that it speaks, and bounds what strangers can make us do.
 // Nothing that a stranger sends gets past `receive` as an exception: the only place where a WireError is caught.
 
-import { same } from '../bytes/bytes.ts';
+import { readUint32, same } from '../bytes/bytes.ts';
 import { WireError } from '../bytes/error.ts';
 import type { SocketAddress } from '../bytes/ip.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
@@ -154,11 +154,10 @@ export class Endpoint {
 
   /**
    * The network, or our own kernel, says that a message to `remote` did not arrive; `spi` is the first part of the
-   * initiator's. It may be forged, and changes nothing but what the operator is told.
+   * initiator's, four bytes at least. It may be forged, and changes nothing but what the operator is told.
    */
   undelivered(now: Millis, kind: Trouble['kind'], remote: SocketAddress, spi: Uint8Array): Effect[] {
-    const begun = this.#registry.bySpi(spi);
-    const found = (begun ? [begun] : this.#registry.all()).find(({ state }) => {
+    const found = this.#registry.begunWith(readUint32(spi)).find(({ state }) => {
       const { ip, port } = state.remote;
       return ip === remote.ip && port === remote.port && same(state.spiI.subarray(0, spi.length), spi);
     });

@@ -1,7 +1,7 @@
 // The IKE SAs of an endpoint, whatever their version: how they are found, when they want attention, and what they have
 // brought about.
 
-import { hex } from '../bytes/bytes.ts';
+import { hex, readUint32 } from '../bytes/bytes.ts';
 import { WireError } from '../bytes/error.ts';
 import type { Random } from '../crypto/types.ts';
 import type { Connection, Millis, SharedKey } from './connection.ts';
@@ -34,6 +34,8 @@ export class Registry {
   readonly #options: EndpointOptions;
   readonly #sas = new Map<SessionId, IkeSa>();
   readonly #bySpi = new Map<string, IkeSa>();
+  /** By the first four bytes of the initiator's SPI: what is left of it in a message that the network quotes. */
+  readonly #byBeginning = new Map<number, IkeSa[]>();
   readonly #children = new Map<number, SessionId>();
   readonly #timers = new Timers();
   readonly #touched = new Set<IkeSa>();
@@ -59,12 +61,18 @@ export class Registry {
   add(sa: IkeSa): void {
     this.#sas.set(sa.state.id, sa);
     this.#bySpi.set(hex(sa.ourSpi), sa);
+    const beginning = readUint32(sa.state.spiI);
+    this.#byBeginning.set(beginning, [...this.begunWith(beginning), sa]);
     this.#touched.add(sa);
   }
 
   remove(sa: IkeSa): void {
     this.#sas.delete(sa.state.id);
     this.#bySpi.delete(hex(sa.ourSpi));
+    const beginning = readUint32(sa.state.spiI);
+    const others = this.begunWith(beginning).filter((other) => other !== sa);
+    if (others.length > 0) this.#byBeginning.set(beginning, others);
+    else this.#byBeginning.delete(beginning);
     this.#touched.add(sa);
     sa.wipe();
   }
@@ -79,6 +87,10 @@ export class Registry {
 
   bySpi(spi: Uint8Array): IkeSa | undefined {
     return this.#bySpi.get(hex(spi));
+  }
+
+  begunWith(beginning: number): readonly IkeSa[] {
+    return this.#byBeginning.get(beginning) ?? [];
   }
 
   /** To do something to it, after which its deadline may be another. */

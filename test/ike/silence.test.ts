@@ -61,6 +61,21 @@ for (const [version, made] of [TWO, ONE]) {
     assert.match(reason.text, /^a firewall on the way to 192\.0\.2\.2 says that it forbids UDP 500 \(for 31 s/);
   });
 
+  test(`${version}: of many IKE SAs only the one that is named is looked at, whoever began it`, () => {
+    const pair = Pair.up(...made({ dpdDelay: 30_000 }));
+    pair.wire.cut = true;
+    pair.right.initiate();
+    const [sa, other] = pair.right.endpoint.sessions();
+    assert.ok(sa && other);
+    let looked = 0;
+    const { remote } = other.state;
+    Object.defineProperty(other.state, 'remote', { get: () => [remote, looked++][0] });
+    pair.right.run(pair.right.endpoint.undelivered(pair.now, 'closed', sa.state.remote, sa.state.spiI.subarray(0, 4)));
+    assert.equal(sa.state.trouble?.kind, 'closed');
+    pair.right.run(pair.right.endpoint.undelivered(pair.now, 'closed', remote, new Uint8Array(4).fill(7)));
+    assert.equal(looked, 0);
+  });
+
   test(`${version}: what was said of an earlier message says nothing of this one`, () => {
     const pair = Pair.up(...made({ dpdDelay: 30_000 }));
     const [sa] = pair.left.endpoint.sessions();
