@@ -5,7 +5,7 @@ import { concat, uint32 } from '../bytes/bytes.ts';
 import { formatIp, type SocketAddress } from '../bytes/ip.ts';
 import { ERROR } from '../esp/layout.ts';
 import type { Trouble } from '../ike/silence.ts';
-import { EHOSTUNREACH, EINVAL, ENETUNREACH, EPERM } from '../net/error.ts';
+import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, EPERM } from '../net/error.ts';
 
 export interface Undelivered {
   readonly kind: Trouble['kind'];
@@ -49,6 +49,7 @@ const REFUSALS = new Map<number, Trouble['kind']>([
   [ENETUNREACH, 'unrouted'],
   [EHOSTUNREACH, 'unreachable'],
   [EINVAL, 'unsent'],
+  [EACCES, 'unsent'],
 ]);
 
 /** Our own kernel did not take a message; undefined where it has no room for a moment, or tells of an earlier one. */

@@ -18,6 +18,34 @@ export interface Trouble {
   readonly at: Millis;
 }
 
+/** Our own kernel says so at once and of that very message: it is certain, and over with the next one. */
+const CERTAIN: ReadonlySet<Trouble['kind']> = new Set(['unsent', 'unrouted', 'blocked']);
+
+/** What a firewall of our own forbids it may reject, too, as if the peer's host did. */
+export function troubled(state: Pick<BaseState, 'trouble'>, trouble: Trouble): void {
+  const known = state.trouble && CERTAIN.has(state.trouble.kind);
+  if (!known || CERTAIN.has(trouble.kind)) state.trouble = trouble;
+}
+
+/** Another message goes out, or the same once more. */
+export function triedAgain(state: Pick<BaseState, 'trouble'>): void {
+  if (state.trouble && CERTAIN.has(state.trouble.kind)) delete state.trouble;
+}
+
+/** What the operator was told of the silence last, and how often he was. */
+export interface Told {
+  readonly code: Reason['code'];
+  readonly times: number;
+}
+
+/** Something else than before. What the network says may be forged, so it is not told more often than we have asked. */
+export function isNews({ code }: Reason, asked: { readonly transmissions: number; told?: Told }): boolean {
+  const { told } = asked;
+  if (told && (told.code === code || told.times > asked.transmissions)) return false;
+  asked.told = { code, times: (told?.times ?? 0) + 1 };
+  return true;
+}
+
 export interface Unanswered {
   /** The message or exchange that has no answer. */
   readonly what: string;

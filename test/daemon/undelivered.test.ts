@@ -50,8 +50,8 @@ test('a refusal of our own kernel names what it was, and a full buffer is none',
   const message = unhex('0102030405060708 ffff');
   const to = { ip: '192.0.2.2', port: 500 };
   assert.deepEqual(
-    [1, 101, 113, 22, 11, 105, 0].map((errno) => unsent(errno, message, to)?.kind),
-    ['blocked', 'unrouted', 'unreachable', 'unsent', undefined, undefined, undefined],
+    [1, 101, 113, 22, 13, 11, 105, 0].map((errno) => unsent(errno, message, to)?.kind),
+    ['blocked', 'unrouted', 'unreachable', 'unsent', 'unsent', undefined, undefined, undefined],
   );
   assert.equal(hex(unsent(1, message, to)?.spi ?? NOTHING), '0102030405060708');
 });

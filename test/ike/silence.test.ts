@@ -61,6 +61,39 @@ for (const [version, made] of [TWO, ONE]) {
     assert.match(reason.text, /^a firewall on the way to 192\.0\.2\.2 says that it forbids UDP 500 \(for 31 s/);
   });
 
+  test(`${version}: a refusal of our own kernel is over with the next message that it takes`, () => {
+    const pair = new Pair(...made({}));
+    pair.wire.cut = true;
+    pair.left.initiate();
+    const [sa] = pair.left.endpoint.sessions();
+    assert.ok(sa);
+    const { remote, spiI } = sa.state;
+    const says = (kind: Trouble['kind']) => pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, remote, spiI));
+    says('unrouted');
+    pair.run(1500);
+    assert.deepEqual(told(pair), ['no-route'], 'what became of the first');
+    says('blocked');
+    says('closed');
+    assert.deepEqual(told(pair), ['no-route', 'not-sent'], 'who rejects it here says so in the name of the peer');
+    pair.run(60_000);
+    assert.equal(ended(pair).code, 'no-answer');
+  });
+
+  test(`${version}: what the network says by turns is not told for ever`, () => {
+    const pair = new Pair(...made({}));
+    pair.wire.cut = true;
+    pair.left.initiate();
+    pair.run(1500);
+    const [sa] = pair.left.endpoint.sessions();
+    assert.ok(sa);
+    const { remote, spiI } = sa.state;
+    for (let i = 0; i < 100; i++) {
+      const kind = i % 2 === 0 ? 'closed' : 'forbidden';
+      pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, remote, spiI));
+    }
+    assert.ok(told(pair).length <= 4, `${told(pair).length} events`);
+  });
+
   test(`${version}: of many IKE SAs only the one that is named is looked at, whoever began it`, () => {
     const pair = Pair.up(...made({ dpdDelay: 30_000 }));
     pair.wire.cut = true;

@@ -5,6 +5,7 @@ import { readUint32 } from '../../bytes/bytes.ts';
 import { isV6, type SocketAddress } from '../../bytes/ip.ts';
 import type { Millis } from '../connection.ts';
 import { retransmitWait } from '../retransmit.ts';
+import { isNews, triedAgain } from '../silence.ts';
 import { seal } from './protect.ts';
 import type { Session } from './session.ts';
 import type { Sent } from './state.ts';
@@ -66,6 +67,7 @@ export function transmit(
   local: SocketAddress,
   remote: SocketAddress,
 ): void {
+  triedAgain(state);
   for (const bytes of datagrams) {
     if (state.phase1) state.phase1.said += bytes.length;
     world.effect({ type: 'send', local, remote, bytes });
@@ -91,11 +93,10 @@ export function again(session: Session, now: Millis, sent: Sent): boolean {
 }
 
 /** Once, and again where it is known better why. */
-export function tellSilence(session: Session, asked: Pick<Sent, 'since' | 'told'>): void {
+export function tellSilence(session: Session, asked: Pick<Sent, 'since' | 'told' | 'transmissions'>): void {
   const { id, conn } = session.state;
   const reason = unheard(session, asked.since);
-  if (reason.code === asked.told) return;
-  asked.told = reason.code;
+  if (!isNews(reason, asked)) return;
   session.event({ kind: 'no-answer', session: id, conn, since: asked.since, reason });
 }
 

@@ -8,7 +8,7 @@ import type { Child, Connection, Millis } from '../connection.ts';
 import type { Answer, Event } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
-import type { Trouble } from '../silence.ts';
+import { type Trouble, troubled } from '../silence.ts';
 import type { ChildState, Numbers } from '../state.ts';
 import { onAggressive2, onAggressive3 } from './aggressive.ts';
 import { closeChild, expireChild, rekeyChild, used, wants } from './children.ts';
@@ -313,7 +313,7 @@ export class Session implements IkeSa {
 
   undelivered(trouble: Trouble): void {
     const { state } = this;
-    state.trouble = trouble;
+    troubled(state, trouble);
     for (const asked of [state.sent, state.probe, ...state.quicks.map(({ sent }) => sent)]) {
       if (asked?.told !== undefined) tellSilence(this, asked);
     }

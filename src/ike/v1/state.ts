@@ -3,8 +3,8 @@
 import type { KeyPair } from '../../crypto/types.ts';
 import type { Millis, Mode, Protocol } from '../connection.ts';
 import type { SessionId } from '../effects.ts';
-import type { Reason } from '../reason.ts';
 import type { Suite } from '../select.ts';
+import type { Told } from '../silence.ts';
 import { type BaseState, blankBase, type Job, type Numbers } from '../state.ts';
 import type { Selector } from '../wire/ts.ts';
 import type { Life } from './attributes.ts';
@@ -18,7 +18,7 @@ export interface Sent {
   readonly since: Millis;
   transmissions: number;
   /** What the operator was told of the silence. */
-  told?: Reason['code'];
+  told?: Told;
   /** Undefined where it is repeated only when the peer repeats itself. */
   nextAt?: Millis;
 }
@@ -133,7 +133,7 @@ export interface Fragments {
 export interface Probe {
   readonly since: Millis;
   transmissions: number;
-  told?: Reason['code'];
+  told?: Told;
   nextAt: Millis;
 }
 

@@ -9,7 +9,7 @@ import type { Answer, Event } from '../effects.ts';
 import { isOurWill, type Reason } from '../reason.ts';
 import { part } from '../retransmit.ts';
 import type { IkeSa, Tasks } from '../sa.ts';
-import type { Trouble } from '../silence.ts';
+import { type Trouble, troubled } from '../silence.ts';
 import type { ChildState, Numbers } from '../state.ts';
 import { EXCHANGE, NOTIFY, PROTOCOL } from '../wire/constants.ts';
 import type { Message, Payload } from '../wire/payload.ts';
@@ -456,7 +456,7 @@ export class Session implements IkeSa {
   }
 
   undelivered(trouble: Trouble): void {
-    this.state.trouble = trouble;
+    troubled(this.state, trouble);
     const { outstanding } = this.state;
     if (outstanding?.told !== undefined) tellSilence(this, outstanding);
   }

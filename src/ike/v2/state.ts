@@ -7,6 +7,7 @@ import type { Millis, Mode, Protocol } from '../connection.ts';
 import type { SessionId } from '../effects.ts';
 import type { Reason } from '../reason.ts';
 import type { Suite } from '../select.ts';
+import type { Told } from '../silence.ts';
 import { type BaseState, blankBase, type Job, type Numbers } from '../state.ts';
 import type { Proposal } from '../wire/payload.ts';
 import type { Selector } from '../wire/ts.ts';
@@ -142,7 +143,7 @@ export interface Outstanding {
   transmissions: number;
   nextAt: Millis;
   /** What the operator was told of the silence. */
-  told?: Reason['code'];
+  told?: Told;
   /** Given up at this time even if retransmissions are left. */
   readonly until?: Millis;
 }

@@ -7,7 +7,7 @@ import type { Millis } from '../connection.ts';
 import { type Joined, join } from '../fragment.ts';
 import type { Reason } from '../reason.ts';
 import { retransmitWait } from '../retransmit.ts';
-import { silence } from '../silence.ts';
+import { isNews, silence, triedAgain } from '../silence.ts';
 import { EXCHANGE } from '../wire/constants.ts';
 import { type HeaderFields, parsePayloads } from '../wire/message.ts';
 import type { Message, Payload } from '../wire/payload.ts';
@@ -97,11 +97,12 @@ function maximum(session: Session): number | undefined {
 }
 
 function transmit(
-  { world }: Session,
+  { state, world }: Session,
   datagrams: readonly Uint8Array[],
   local: SocketAddress,
   remote: SocketAddress,
 ): void {
+  triedAgain(state);
   for (const bytes of datagrams) world.effect({ type: 'send', local, remote, bytes });
 }
 
@@ -125,8 +126,7 @@ export function retransmitted(session: Session, now: Millis): 'given-up' | undef
 export function tellSilence(session: Session, out: Outstanding): void {
   const { id, conn } = session.state;
   const reason = unheard(session, out);
-  if (reason.code === out.told) return;
-  out.told = reason.code;
+  if (!isNews(reason, out)) return;
   session.event({ kind: 'no-answer', session: id, conn, since: out.since, reason });
 }
 
