@@ -30,6 +30,13 @@ interface ChildLife {
   readonly live: Set<number>;
 }
 
+interface SessionLife {
+  readonly initiator: boolean;
+  established: boolean;
+  /** The attempts before it, should it turn out that it was none that counts. */
+  tries?: number;
+}
+
 const IDLE: Reason = { code: 'ok', text: 'not started' };
 const UP: Reason = { code: 'ok', text: 'established' };
 const NEGOTIATING: Reason = { code: 'ok', text: 'negotiating' };
@@ -51,7 +58,7 @@ export class ConnectionLife {
   #conn: Connection;
   readonly #children = new Map<string, ChildLife>();
   /** Sessions that are alive, and whether they are established. */
-  readonly #sessions = new Map<SessionId, { readonly initiator: boolean; established: boolean }>();
+  readonly #sessions = new Map<SessionId, SessionLife>();
   #state: ConnectionState = 'down';
   #reason: Reason = IDLE;
   #since: Millis;
@@ -83,7 +90,11 @@ export class ConnectionLife {
   configure(conn: Connection): void {
     this.#conn = conn;
     const names = new Set(conn.children.map(({ name }) => name));
-    for (const name of [...this.#children.keys()]) if (!names.has(name)) this.#children.delete(name);
+    for (const name of [...this.#children.keys()]) {
+      if (names.has(name)) continue;
+      this.#children.delete(name);
+      this.#failures.renewed(name);
+    }
     for (const name of names) if (!this.#children.has(name)) this.#children.set(name, newChild());
   }
 
@@ -233,7 +244,7 @@ export class ConnectionLife {
         return this.#childDown(now, event.child, event.id, event.reason);
       case 'child-failed':
         this.#failures.note(now, event.reason, event.child);
-        if (event.renews) this.#failures.unrenewed(event.child, event.reason);
+        if (event.renews) this.#unrenewed(event.child, event.reason);
         return this.#childFailed(now, event.child, event.reason);
       case 'no-answer':
         this.#failures.silent(event.since, event.reason);
@@ -282,7 +293,7 @@ export class ConnectionLife {
   #established(now: Millis, session: SessionId): Action[] {
     const entry = this.#sessions.get(session);
     this.#failures.heard();
-    if (entry) entry.established = true;
+    if (entry) Object.assign(entry, { established: true, tries: this.#tries });
     else this.#sessions.set(session, { initiator: false, established: true });
     this.#tries = 0;
     if (this.#failed() && this.#state === 'phase1-failed') {
@@ -302,7 +313,7 @@ export class ConnectionLife {
     const begun = established && reason.code !== 'auth-failed' && reason.code !== 'unanswered-4500';
     const ended = begun || reason.code === 'reconfigured';
     if (ended || (isOurWill(reason) && this.#wanted().length === 0)) return this.#ended(now, reason);
-    if (entry?.initiator) this.#tries++;
+    if (entry?.initiator) this.#tries = (entry.tries ?? this.#tries) + 1;
     const { keyingTries, retryInterval } = this.#conn;
     const wanted = this.#wanted().length > 0;
     // Silence may pass; a refusal will be the same the next moment.
@@ -357,9 +368,15 @@ export class ConnectionLife {
     const traps = then === 'trap' ? this.install(now, [name]) : [];
     child.reason = child.shut ? adminDown(this.#conn.name) : reason;
     child.state = child.wanted ? 'connecting' : child.trapped ? 'waiting' : 'down';
-    if (child.wanted) this.#retryAt = now + (reason.code === 'replaced' ? GRACE : 0);
+    if (child.wanted) this.#retryAt = this.#begins(now, reason);
     this.#review(now);
     return traps;
+  }
+
+  #begins(now: Millis, { code }: Reason): Millis | undefined {
+    const { retryInterval } = this.#conn;
+    if (code === 'auth-failed') return retryInterval > 0 ? now + retryInterval : undefined;
+    return now + (code === 'replaced' ? GRACE : 0);
   }
 
   /** What a child's end leads to: strongSwan's `dpd_action` and `close_action`. */
@@ -376,6 +393,8 @@ export class ConnectionLife {
       case 'reconfigured':
       case 'internal':
       case 'child-not-found':
+      // It may have been the peer that began; we go on trying, as often as after any refusal.
+      case 'auth-failed':
         return wanted ? 'start' : 'none';
       default:
         return 'none';
@@ -401,13 +420,18 @@ export class ConnectionLife {
   /** What the peer asks for in vain. It counts where we do not try by ourselves: then the outcome of that does. */
   #noted(now: Millis, { session, child, renews, reason }: Extract<Event, { kind: 'note' }>): void {
     if (this.#shut()) return;
-    if (child !== undefined && renews) this.#failures.unrenewed(child, reason);
+    if (child !== undefined && renews) this.#unrenewed(child, reason);
     if (this.#alone(session)) return this.#enter(now, 'phase1-failed', reason);
     const asked = child === undefined ? undefined : this.#children.get(child);
     if (!asked || asked.wanted || asked.live.size > 0) return;
     asked.state = 'phase2-failed';
     asked.reason = reason;
     this.#review(now);
+  }
+
+  /** Without an SA that stands there is nothing that would end. */
+  #unrenewed(name: string, reason: Reason): void {
+    if (this.#children.get(name)?.live.size) this.#failures.unrenewed(name, reason);
   }
 
   /** Nothing else is under way, or stands, but this attempt of the peer that will come to nothing. */

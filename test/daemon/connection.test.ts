@@ -412,6 +412,50 @@ test('a peer that was believed, and does not believe us, has refused us', () => 
   assert.equal(stage.state, 'phase1-failed');
 });
 
+test('what a peer that refused us had brought up is wanted as before, and tried again as after any refusal', () => {
+  const stage = new Stage();
+  stage.up();
+  stage.fails(REFUSED, 10);
+  stage.session++;
+  stage.tell({ kind: 'session-started', session: stage.session, conn: 'gw', initiator: false });
+  stage.comes();
+  stage.goes({ code: 'auth-failed', text: 'it does not know us' });
+  assert.deepEqual([stage.state, stage.childState], ['phase1-failed', 'phase1-failed']);
+  stage.wait();
+  assert.deepEqual(stage.attempts, [0, 12_010]);
+});
+
+test('an IKE SA that the peer has never confirmed does not begin the count of attempts anew', () => {
+  const stage = new Stage();
+  stage.up();
+  for (let i = 0; i < 3; i++) {
+    const { session } = stage;
+    stage.now += 1000;
+    stage.tell({ kind: 'session-established', session, conn: 'gw' });
+    const reason: Reason = { code: 'unanswered-4500', text: 'nothing came on UDP 4500' };
+    stage.tell({ kind: 'session-closed', session, conn: 'gw', established: true, reason });
+  }
+  assert.equal(stage.state, 'phase1-failed');
+  assert.deepEqual(stage.attempts, [0, 1000, 2000]);
+});
+
+test('keys that could not be renewed are no matter of a child that is gone, or configured no more', () => {
+  const stage = new Stage();
+  const failed = (child: string): Event => ({
+    ...{ kind: 'child-failed', session: 1, conn: 'gw', child, reason: REFUSED },
+    renews: true,
+  });
+  stage.up();
+  stage.tell(failed('net'));
+  stage.tell(failed(''));
+  assert.deepEqual(stage.life.status(0).suspicions, [], 'nothing stands');
+  stage.comes();
+  stage.tell(failed('net'));
+  assert.equal(stage.life.status(0).suspicions.length, 1);
+  stage.life.configure(connection({ children: [child({ name: 'other' })] }));
+  assert.deepEqual(stage.life.status(0).suspicions, []);
+});
+
 for (const code of ['stopped-answering', 'unanswered-4500', 'not-listening', 'unreachable', 'not-sent'] as const) {
   test(`${code} is silence: it is tried as often as that`, () => {
     const stage = new Stage();
