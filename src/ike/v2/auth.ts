@@ -170,8 +170,9 @@ export function authAnswer(session: Session, now: Millis, payloads: readonly Pay
   if (!conn || !key || !proven) {
     const localId = conn?.localId ?? identityOfAddress(state.local.ip);
     if (conn) state.conn = conn.name;
-    const asked = conn || !idr ? undefined : chooseConnection(session, remoteId, undefined);
-    if (asked && idr)
+    // Also where the key is wrong: it takes its time, by which names could be told that exist (SECURITY C4).
+    const asked = chooseConnection(session, remoteId, undefined);
+    if (asked && idr && !conn)
       return refuse(session, now, from, NOTIFY.AUTHENTICATION_FAILED, notUs(session, asked, remoteId, idr.id));
     const kind = conn ? (key ? 'auth-failed' : 'no-psk') : 'unknown-id';
     const reason = conn ? otherMethod(session, auth.method, remoteId) : undefined;
