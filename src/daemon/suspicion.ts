@@ -72,17 +72,20 @@ function blocked(child: ChildState, packetsOut: number, udp: boolean, conn: Conn
 
 /** The same from the other side: it is here that nobody answers. */
 function unreturned({ localTs, remoteTs }: ChildState, packetsIn: number): Reason {
+  const forwarding = localTs[0]?.start.length === 16 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
   return {
     code: 'no-traffic-out',
     text: `packets come from the peer (${packetsIn} so far), and not one goes back: nothing here answers them`,
     by: 'us',
-    remedy: `check that hosts in ${formatAll(localTs)} are up and let ${formatAll(remoteTs)} in, that their route there leads to this gateway, and that it forwards (sysctl net.ipv4.ip_forward, and the forward chain of its firewall)`,
+    remedy: `check that hosts in ${formatAll(localTs)} are up and let ${formatAll(remoteTs)} in, that their route there leads to this gateway, and that it forwards (sysctl ${forwarding}, and the forward chain of its firewall)`,
   };
 }
 
 /** What is configured and not covered by any SA of the child: packets to it go nowhere. */
 function narrowed(config: Child, { children, local, remote, version }: IkeSa['state']): Reason | undefined {
-  const serving = children.filter(({ name, stage }) => name === config.name && stage === 'installed');
+  const serves = ({ name, stage }: ChildState) =>
+    name === config.name && (stage === 'installed' || stage === 'rekeying');
+  const serving = children.filter(serves);
   if (serving.length === 0 || serving.some(({ mode }) => mode === 'transport')) return undefined;
   const want = { local: resolveTs(config.localTs, local.ip), remote: resolveTs(config.remoteTs, remote.ip) };
   const got = { local: serving.flatMap((one) => one.localTs), remote: serving.flatMap((one) => one.remoteTs) };

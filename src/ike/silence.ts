@@ -11,7 +11,7 @@ import { assignment, wordFor } from './words.ts';
 /** What became of a message of ours, as far as the kernel or a router has told. */
 export interface Trouble {
   /**
-   * `closed`: the peer's host has nothing on that port. `unreachable`, `forbidden`: a router says so. `unsent`: our own
+   * `closed`: the peer's host has nothing on that port, or a firewall says so in its place. `unreachable`, `forbidden`: a router says so. `unsent`: our own
    * kernel did not take it; `unrouted`: for lack of a route; `blocked`: because a firewall here forbids it.
    */
   readonly kind: 'closed' | 'unreachable' | 'forbidden' | 'unsent' | 'unrouted' | 'blocked';
@@ -149,8 +149,8 @@ function told({ conn, state: { local, remote } }: Party, { kind }: Trouble): Rea
     case 'closed':
       return {
         code: 'not-listening',
-        text: `the host ${remote.ip} says that nothing listens on its UDP port ${remote.port}`,
-        remedy: `start the IKE daemon there, or check that ${peer}`,
+        text: `UDP ${remote.port} of ${remote.ip} is told to be unreachable: nothing listens there, or a firewall on the way rejects it`,
+        remedy: `start the IKE daemon there, check that ${peer}, or permit UDP 500 and 4500 where they are rejected`,
         ...where,
       };
     case 'unreachable':

@@ -6,6 +6,7 @@ import type { SaStats } from '../../src/daemon/plane.ts';
 import { suspicions } from '../../src/daemon/suspicion.ts';
 import { Drops } from '../../src/esp/drop.ts';
 import type { Connection } from '../../src/ike/connection.ts';
+import { resolveTs } from '../../src/ike/ts.ts';
 import { child, selectors, sides } from '../support/connections.ts';
 import { Pair } from '../support/pair.ts';
 
@@ -54,4 +55,27 @@ test('selectors that the peer has narrowed are told, but not where all of the In
   assert.deepEqual(suspected({}, {}, whole), [], 'both halves together are all of it');
   const everything = { children: [child({ remoteTs: selectors('0.0.0.0/0') })] };
   assert.deepEqual(suspected({}, everything, less), []);
+});
+
+test('a child whose keys are being renewed serves all the while', () => {
+  const pair = Pair.up(...sides({ children: [child({ remoteTs: selectors('10.2.0.0/24') })] }));
+  const [sa] = pair.left.endpoint.sessions();
+  const [one] = sa?.state.children ?? [];
+  assert.ok(sa && one);
+  const [low, high] = [selectors('10.2.0.0/25'), selectors('10.2.0.128/25')];
+  const of = (remoteTs: typeof low) => remoteTs.flatMap((pattern) => resolveTs([pattern], '192.0.2.1'));
+  sa.state.children = [
+    { ...one, remoteTs: of(low) },
+    { ...one, id: 99, remoteTs: of(high), stage: 'rekeying' },
+  ];
+  assert.deepEqual(suspicions([sa], { stats: () => QUIET }, NOW), []);
+});
+
+test('what forwards packets is named by their family', () => {
+  const six = { localTs: selectors('2001:db8:1::/64'), remoteTs: selectors('2001:db8:2::/64') };
+  const [left, right] = sides({ children: [child(six)] });
+  const pair = Pair.up(left, right);
+  const stats = { ...QUIET, packetsIn: 9, lastIn: NOW };
+  const [found] = suspicions(pair.left.endpoint.sessions(), { stats: () => stats }, NOW);
+  assert.match(found?.reason.remedy ?? '', /sysctl net\.ipv6\.conf\.all\.forwarding/);
 });

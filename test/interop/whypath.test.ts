@@ -52,8 +52,9 @@ const SILENCE: readonly Cause[] = [
     says: {
       initiator: {
         ...{ code: 'not-listening', state, where: 'remote_addrs =' },
-        text: /^the host 192\.0\.2\.2 says that nothing listens on its UDP port 500 /,
-        remedy: /^start the IKE daemon there, or check that 192\.0\.2\.2 is the peer's address \(ours is in \S+:\d+\)$/,
+        text: /^UDP 500 of 192\.0\.2\.2 is told to be unreachable: nothing listens there, or a firewall on the way rejects it /,
+        remedy:
+          /^start the IKE daemon there, check that 192\.0\.2\.2 is the peer's address \(ours is in \S+:\d+\), or permit UDP/,
       },
     },
   })),
@@ -286,7 +287,7 @@ const ENDS: readonly Cause[] = [
     says: {
       initiator: {
         ...{ code: 'peer-dead', state: 'down', where: 'dpd_delay = 1s' },
-        text: /^no answer from 192\.0\.2\.2 on UDP 4500: the host 192\.0\.2\.2 says that nothing listens on its UDP port 4500 /,
+        text: /^no answer from 192\.0\.2\.2 on UDP 4500: UDP 4500 of 192\.0\.2\.2 is told to be unreachable: nothing listens/,
         remedy: /^start the IKE daemon there/,
       },
     },

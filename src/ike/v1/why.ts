@@ -63,7 +63,8 @@ export function refusedInClear(session: Session, kind: number): Reason {
   const name = notifyName(kind);
   const mode = aggressive ? 'aggressive mode' : 'main mode';
   const shared = { notify: name, by: 'peer', peer: remote } as const;
-  if (kind === NOTIFY.INVALID_MAJOR_VERSION) return versionRefused(conn, remote, name);
+  // Who began in this version himself does not refuse it.
+  if (kind === NOTIFY.INVALID_MAJOR_VERSION && state.original) return versionRefused(conn, remote, name);
   const message = KEYED.get(state.awaits);
   if (kind === NOTIFY.INVALID_KEY_INFORMATION && message !== undefined) {
     const place = secretFor(session, conn)?.place ?? conn.where.get('');
@@ -113,10 +114,11 @@ const AT_ONCE: Millis = 2000;
 
 /** Some peers have no word for what they dislike, and delete what has just been made. */
 export function unwelcome(session: Session, now: Millis): Reason | undefined {
-  const { state, conn } = session;
-  const { original, aggressive, establishedAt = 0, children, quicks, remote } = state;
-  const used = children.length > 0 || quicks.length > 0 || now - establishedAt > AT_ONCE;
-  if (original || aggressive || used) return undefined;
+  const { state, conn, world } = session;
+  const { original, aggressive, establishedAt = 0, remote } = state;
+  // Its Delete is the first that it has said; and of two that stand, one is redundant.
+  const used = state.usedIds.size > 1 || state.elders.length > 0 || world.others(session).length > 0;
+  if (original || aggressive || used || now - establishedAt > AT_ONCE) return undefined;
   const place = idPlace(conn, 'local');
   return {
     code: 'auth-failed',

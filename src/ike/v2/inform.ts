@@ -6,7 +6,7 @@ import { childConfig, findChild, retire } from '../children.ts';
 import type { Millis } from '../connection.ts';
 import { closedByPeer } from '../farewell.ts';
 import type { ChildState } from '../state.ts';
-import { EXCHANGE, NOTIFY, PROTOCOL, protocolId } from '../wire/constants.ts';
+import { EXCHANGE, NOTIFY, notifyName, PROTOCOL, protocolId } from '../wire/constants.ts';
 import type { Payload } from '../wire/payload.ts';
 import { refusedByPeer } from './auth.ts';
 import { drop } from './children.ts';
@@ -88,5 +88,8 @@ function leave(session: Session, now: Millis, child: ChildState): void {
 function deleted(session: Session, now: Millis, kind: number | undefined): void {
   // The peer has finished its rekeying while ours was under way: ours is forgotten (RFC 7296 §2.25.2).
   adoptRival(session, now);
-  session.over(now, kind === undefined ? closedByPeer(session) : refusedByPeer(session));
+  if (kind === NOTIFY.AUTHENTICATION_FAILED) return session.over(now, refusedByPeer(session));
+  const closed = closedByPeer(session);
+  const name = kind === undefined ? undefined : notifyName(kind);
+  session.over(now, name === undefined ? closed : { ...closed, text: `${closed.text} with ${name}`, notify: name });
 }

@@ -169,11 +169,15 @@ function groupRefused({ conn, state }: Session, tried: number, wanted: number | 
   const where = conn.where.get('proposals') ?? conn.where.get('');
   const name = (id: number) => transformName({ type: TRANSFORM.KE, id });
   const [want, got] = [groupsOf(conn.offers).map(name), wanted === undefined ? [] : [name(wanted)]];
-  const word = wanted === undefined ? undefined : keywordOf({ type: TRANSFORM.KE, id: wanted });
+  const same = wanted === tried;
+  const word = wanted === undefined || same ? undefined : keywordOf({ type: TRANSFORM.KE, id: wanted });
   const option = wordFor(conn, 'proposals');
+  const others = got[0] === undefined ? 'no other that can be read' : `${got[0]}, which we did not offer`;
   return {
     code: 'wrong-group',
-    text: `${state.remote.ip} does not take the group ${name(tried)} and asks for ${got[0] ?? 'none that we know'}, which we did not offer`,
+    text: same
+      ? `${state.remote.ip} asks for the group ${name(tried)}, with which we have begun`
+      : `${state.remote.ip} does not take the group ${name(tried)} and asks for ${others}`,
     notify: 'INVALID_KE_PAYLOAD',
     by: 'peer',
     want,

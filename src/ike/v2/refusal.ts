@@ -42,12 +42,15 @@ export function childRefusal(session: Session, { want, kind, group, old }: Refus
       const name = (id: number) => transformName({ type: TRANSFORM.KE, id });
       const ours = groupsOf(offers).map(name).join(' or ') || 'none';
       const theirs = group === undefined ? 'another one' : name(group);
-      const word = group === undefined ? undefined : keywordOf({ type: TRANSFORM.KE, id: group });
+      const offered = group !== undefined && groupsOf(offers).includes(group);
+      const word = group === undefined || offered ? undefined : keywordOf({ type: TRANSFORM.KE, id: group });
       const option = `\`${config ? wordFor(config, `${protocol}_proposals`) : `${protocol}_proposals`}\`${at(where)}`;
       return {
         ...shared,
         code: 'pfs-mismatch',
-        text: `the groups for PFS differ: we want ${ours}, the peer ${theirs}`,
+        text: offered
+          ? `the peer asks for the group ${theirs} for PFS again and again, which we offer`
+          : `the groups for PFS differ: we want ${ours}, the peer ${theirs}`,
         remedy: `${word ? `add \`-${word}\` to ${option}, or ` : ''}have the peer take ${ours}${word ? '' : ` (${option})`}`,
         ...(where ? { where } : {}),
       };

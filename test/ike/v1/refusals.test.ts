@@ -8,9 +8,13 @@ import { transformName } from '../../../src/ike/transforms.ts';
 import { readIke } from '../../../src/ike/v1/ikeproposal.ts';
 import { noProposal } from '../../../src/ike/v1/phase1.ts';
 import { readQuick } from '../../../src/ike/v1/quickproposal.ts';
+import { EXCHANGE } from '../../../src/ike/v1/wire/constants.ts';
+import { encodeMessage } from '../../../src/ike/v1/wire/message.ts';
 import { short } from '../../support/attributes.ts';
 import { connection, id, offers, sides1 } from '../../support/connections.ts';
+import { note as said } from '../../support/ear.ts';
 import { Pair, type Side } from '../../support/pair.ts';
+import { v1 } from '../../support/v1.ts';
 
 function note(side: Side): Reason {
   const notes = side.events.flatMap((event) => (event.kind === 'note' ? [event.reason] : []));
@@ -81,4 +85,37 @@ test('where no connection takes aggressive mode, that is what is told', () => {
   const { text, remedy } = note(pair.right);
   assert.match(text, /begins in aggressive mode, and no connection here takes that/);
   assert.match(remedy ?? '', /set `aggressive = yes` in connection/);
+});
+
+test('who began in IKEv1 is not said to refuse the version, whatever is said in the clear', () => {
+  const pair = new Pair(...sides1({}));
+  pair.wire.tamper = (bytes, from) => (from === pair.left && pair.left.sent.length > 1 ? undefined : bytes);
+  pair.left.initiate();
+  pair.run(500);
+  const { spiI, spiR } = v1(pair.right.endpoint.sessions()[0]).state;
+  const clear = said('INVALID_MAJOR_VERSION');
+  const bytes = encodeMessage({ spiI, spiR, exchange: EXCHANGE.INFORMATIONAL, messageId: 7 }, [clear]);
+  pair.inject(pair.right, bytes, { ip: '192.0.2.1', port: 500 });
+  const reason = pair.right.last('note')?.reason;
+  assert.equal(reason?.notify, 'INVALID_MAJOR_VERSION');
+  assert.doesNotMatch(`${reason?.text}`, /with which we began/);
+});
+
+test('a tunnel that is taken down as soon as it is up is no sign that the peer does not expect us', () => {
+  const pair = new Pair(...sides1({}));
+  const first = pair.left.initiate();
+  pair.run(300);
+  assert.equal(pair.right.live.sessions[0]?.state.children.length, 1);
+  pair.left.run(pair.left.endpoint.close(pair.now, first, { code: 'requested', text: 'closed' }));
+  pair.run(300);
+  assert.equal(pair.right.last('session-closed')?.reason.code, 'peer-deleted');
+});
+
+test('a redundant IKE SA that the peer deletes at once is no sign that it does not expect us', () => {
+  const pair = Pair.up(...sides1({}));
+  const second = pair.left.initiate([]);
+  pair.run(300);
+  pair.left.run(pair.left.endpoint.close(pair.now, second, { code: 'requested', text: 'closed' }));
+  pair.run(300);
+  assert.equal(pair.right.last('session-closed')?.reason.code, 'peer-deleted');
 });

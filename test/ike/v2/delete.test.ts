@@ -174,3 +174,13 @@ test('a closed session does not answer anything new', () => {
   assert.ok(right.sent.length - before <= 2);
   assert.equal(right.live.sessions.length, 0);
 });
+
+test('a peer that deletes the IKE SA with an error has not refused who we are', () => {
+  const pair = Pair.up(...sides());
+  change(pair, request(pair.left, 'INFORMATIONAL'), (payloads) => [...payloads, note('INVALID_SYNTAX')]);
+  close(pair.left);
+  pair.run(1000);
+  const reason = pair.right.last('session-closed')?.reason;
+  assert.deepEqual([reason?.code, reason?.notify], ['peer-deleted', 'INVALID_SYNTAX']);
+  assert.match(reason?.text ?? '', /with INVALID_SYNTAX$/);
+});

@@ -168,6 +168,8 @@ situation('init-downgrade', 'INVALID_KE_PAYLOAD leads only to a group that we of
       told?.remedy ?? '',
       group === 2 ? /^add `-modp1024` to `proposals` in gw\.conf:14, or/ : /^have the peer|^add/,
     );
+    if (group === 31) assert.match(told?.text ?? '', /asks for the group CURVE_25519, with which we have begun$/);
+    if (group === 31) assert.match(told?.remedy ?? '', /^have the peer take/);
     pair.run(2000);
     up(pair);
   }
