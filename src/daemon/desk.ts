@@ -16,6 +16,7 @@ import { Happenings } from './happenings.ts';
 import type { Trapped } from './protection.ts';
 import { sentence } from './report.ts';
 import type {
+  ConnectionState,
   ConnectionStatus,
   CountedAll,
   Gateway,
@@ -32,6 +33,8 @@ import { passing, sessionStatus } from './values.ts';
 
 type Tell = (line: Progress) => void;
 
+/** Nobody goes on with a child that is in one of these. */
+const RESTS: ReadonlySet<ConnectionState> = new Set(['down', 'waiting']);
 const DONE: Reason = { code: 'ok', text: 'done' };
 
 /** Reads the configuration files; throws ConfigError. */
@@ -43,6 +46,8 @@ export class Desk implements Gateway {
 
   readonly #happenings: Happenings;
   readonly #begun: Millis;
+  /** Commands that wait, each with a look whether it still can: what takes a connection away need not bring an event. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(gateway: Daemon, reread: Reread) {
     this.#gateway = gateway;
@@ -89,11 +94,16 @@ export class Desk implements Gateway {
       () => {
         const status = life.status(gateway.now());
         const states = status.children.filter((child) => children.includes(child.name));
+        if (gateway.lives.get(life.conn.name) !== life || states.length < children.length) {
+          return { ok: false, reason: unknown('it is configured no more') };
+        }
         if (states.every((child) => child.state === 'connected')) return { ok: true, reason: DONE };
         const shut = states.find((child) => child.reason.code === 'admin-down');
         if (shut) return { ok: false, reason: shut.reason };
         const failed = states.find((child) => child.state === 'phase2-failed');
         if (failed) return { ok: false, reason: failed.reason };
+        const given = states.find(({ state, reason }) => RESTS.has(state) && reason.code === 'requested');
+        if (given) return { ok: false, reason: given.reason };
         if (status.state === 'phase1-failed') return { ok: false, reason: status.reason };
         return undefined;
       },
@@ -116,6 +126,10 @@ export class Desk implements Gateway {
     return unknown(child === undefined ? `there is no connection ${ike}` : `there is no child ${child}`);
   }
 
+  #look(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
   /** Runs `begin` and waits until `done` has an answer, which every event of the connections may bring. */
   #until(
     conns: ReadonlySet<string>,
@@ -130,18 +144,23 @@ export class Desk implements Gateway {
       const settle = (outcome: Outcome) => {
         clearTimeout(timer);
         watchers.delete(watch);
+        this.#waiting.delete(look);
         resolve(outcome);
+      };
+      const look = () => {
+        const outcome = done();
+        if (outcome) settle(outcome);
       };
       const watch = (event: Event) => {
         const { conn, session } = event;
         if (!conns.has(conn)) return;
         progress({ level: 1, group: 'IKE', text: sentence(event), session, conn });
-        const outcome = done();
-        if (outcome) settle(outcome);
+        look();
       };
       const already = done();
       if (already?.ok || already?.reason.code === 'admin-down') return resolve(already);
       watchers.add(watch);
+      this.#waiting.add(look);
       if (timeout > 0) {
         const seconds = Math.round(timeout / 1000);
         const late: Reason = { code: 'no-answer', text: `not done within ${seconds} s; it goes on in the background` };
@@ -198,6 +217,7 @@ export class Desk implements Gateway {
       if (child !== undefined) this.#gateway.down(life, names.includes(child) ? [child] : []);
       else if (ike !== undefined) this.#gateway.down(life, names);
     }
+    this.#look();
   }
 
   rekey(what: Target, reauth = false): number {
@@ -310,6 +330,8 @@ export class Desk implements Gateway {
       const text = `it is ${status}, but cannot be kept over a restart: ${error instanceof Error ? error.message : error}`;
       this.#gateway.log.error({ event: 'admin-not-kept', conn: life.conn.name, err: error }, text);
       return { ok: false, reason: { code: 'internal', text, by: 'us', remedy: 'check the state directory' } };
+    } finally {
+      this.#look();
     }
     return { ok: true, reason: DONE };
   }
@@ -322,7 +344,11 @@ export class Desk implements Gateway {
   }
 
   #configure(change: (configuration: Configuration) => Difference): Difference {
-    return this.#gateway.change((connections) => connections.configure(change));
+    try {
+      return this.#gateway.change((connections) => connections.configure(change));
+    } finally {
+      this.#look();
+    }
   }
 
   #configureSecrets<T>(change: (configuration: Configuration) => T): T {

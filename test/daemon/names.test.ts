@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { formatPrefix, type Prefix, parsePrefix } from '../../src/bytes/ip.ts';
+import { Desk } from '../../src/daemon/desk.ts';
 import type { Found, Lookup } from '../../src/daemon/lookup.ts';
 import { inHosts } from '../../src/daemon/lookup.ts';
 import { Names } from '../../src/daemon/names.ts';
 import type { AddressPattern, Connection } from '../../src/ike/connection.ts';
-import { type Host, Network, within } from '../security/gateways.ts';
+import { type Host, Network, NOTHING, within } from '../security/gateways.ts';
 import { child, connection, selectors } from '../support/connections.ts';
 
 function named(...names: readonly string[]): readonly AddressPattern[] {
@@ -344,6 +345,37 @@ test('a connection that is taken down while its name is looked up does not begin
     gateway.down(pair.life, ['net']);
     await pair.pass(1000);
     assert.deepEqual([pair.status[0], pair.called()], ['down', []]);
+  });
+});
+
+test('whoever waits for a connection is told when it goes, or is taken down, while its name is looked up', async (t) => {
+  const net = child({ name: 'net' });
+  const ends: readonly [string, string, (desk: Desk, conn: Connection) => unknown][] = [
+    ['no-connection', 'it is configured no more', (desk) => desk.reload()],
+    ['no-connection', 'it is configured no more', (desk) => desk.unloadConnection('gw')],
+    ['no-connection', 'it is configured no more', (desk, conn) => desk.loadConnection({ ...conn, children: [] })],
+    ['requested', 'taken down', (desk) => desk.terminate({ ike: 'gw' }, 0, () => {})],
+    ['requested', 'taken down', (desk) => desk.terminate({ child: 'net' }, 0, () => {})],
+    ['admin-down', 'its management status is DOWN', (desk) => desk.manage({ ike: 'gw' }, true)],
+  ];
+  const pair = new Pair(t, { children: [net] });
+  pair.answer = new Promise(() => {});
+  await within(pair.network, async ({ left: { gateway } }) => {
+    const { conn } = pair.life;
+    const desk = new Desk(gateway, NOTHING);
+    for (const [code, text, end] of ends) {
+      if (gateway.lives.get('gw')?.conn !== conn) desk.loadConnection(conn);
+      let told: readonly unknown[] = [];
+      const waits = desk.initiate({ ike: 'gw' }, 0, () => {});
+      waits.then(({ ok, reason }) => {
+        told = [ok, reason.code, reason.text];
+      });
+      await turn();
+      assert.deepEqual(told, [], 'it waits');
+      await end(desk, conn);
+      await turn();
+      assert.deepEqual(told, [false, code, text], `${end}`);
+    }
   });
 });
 
