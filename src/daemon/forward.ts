@@ -1,5 +1,6 @@
 // Child SAs on their way to the data plane, and the routes that lead packets there.
 
+import { everyOne } from '../bytes/everyone.ts';
 import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Millis } from '../ike/connection.ts';
 import type { ChildSa, Effect } from '../ike/effects.ts';
@@ -68,8 +69,7 @@ export class Forwarder {
     const child = this.#children.get(id);
     this.#children.delete(id);
     if (!child) return;
-    child.laid.take();
-    this.#count(child.mtu, -1);
+    everyOne([() => child.laid.take(), () => this.#count(child.mtu, -1)]);
   }
 
   #resize(id: number, mtu: number): void {

@@ -1,6 +1,7 @@
 // What traffic of one child needs in the host's routing: routes into the device, guards against clear packets that come
 // from its networks, and a way past for local networks that lie inside remote ones.
 
+import { everyOne } from '../bytes/everyone.ts';
 import { formatIp, type Ip, inPrefix, type Prefix, parseIp, rangePrefixes } from '../bytes/ip.ts';
 import { IPV6_LEAST } from '../esp/mtu.ts';
 import type { Selector } from '../ike/wire/ts.ts';
@@ -96,7 +97,7 @@ export class Laid {
 
   /** The last first. */
   take(): void {
-    for (const undo of this.#undo.splice(0).reverse()) undo();
+    everyOne(this.#undo.splice(0).reverse());
   }
 }
 

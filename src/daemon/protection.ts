@@ -3,6 +3,7 @@
 //
 // A whole family (`0.0.0.0/0`) is not blocked: the host would lose its network with the tunnel that is to be made over it.
 
+import { everyOne } from '../bytes/everyone.ts';
 import { type Ip, isV6 } from '../bytes/ip.ts';
 import type { Child, Connection, SelectorSource } from '../ike/connection.ts';
 import { singleAddress } from '../ike/match.ts';
@@ -102,15 +103,17 @@ export class Protection {
         const trapped = entry.trap !== undefined && after.has(name);
         // What the old one has, the child keeps then.
         refused.get(name)?.blocked.push(...entry.blocked.splice(0));
-        this.#release(entry);
-        if (trapped) this.trap(conn, name);
+        guarded(`what was protected of ${conn.name}/${name}`, () => {
+          everyOne([() => this.#release(entry), () => trapped && this.trap(conn, name)]);
+        });
       }
     };
   }
 
   withdraw(name: string): void {
-    for (const entry of this.#entries.get(name)?.values() ?? []) this.#release(entry);
+    const entries = [...(this.#entries.get(name)?.values() ?? [])];
     this.#entries.delete(name);
+    everyOne(entries.map((entry) => () => this.#release(entry)));
   }
 
   /** All that is configured is protected: what a predecessor has blocked besides is free. */
@@ -162,16 +165,16 @@ export class Protection {
   }
 
   #release(entry: Entry): void {
-    this.#untrap(entry);
-    for (const laid of entry.blocked.splice(0)) laid.take();
+    everyOne([() => this.#untrap(entry), ...entry.blocked.splice(0).map((laid) => () => laid.take())]);
   }
 
   #untrap(entry: Entry): void {
-    if (!entry.trap) return;
-    this.#options.plane.untrap(entry.trap.policy);
-    this.#traps.delete(entry.trap.policy);
-    entry.trap.laid.take();
+    const { trap } = entry;
+    if (!trap) return;
     delete entry.trap;
+    this.#options.plane.untrap(trap.policy);
+    this.#traps.delete(trap.policy);
+    trap.laid.take();
   }
 
   #source(remote: Ip): Ip | undefined {

@@ -1,5 +1,6 @@
 // Routes of our own, and the rules that lead to them (ARCHITECTURE §4), and what the host says about its addresses.
 
+import { everyOne } from '../bytes/everyone.ts';
 import { formatIp, formatPrefix, type Ip, type Prefix, parseIp, prefixRange } from '../bytes/ip.ts';
 import { EAFNOSUPPORT, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, failedWith } from './error.ts';
 import { type GuardNews, type Guards, openGuards } from './guards.ts';
@@ -164,13 +165,14 @@ class Table implements Routes {
     this.#closed = true;
     // A start that fails before it has settled opens nothing that a predecessor has shut.
     const stay = keepBlocks || this.#inherited.size > 0;
-    // All of them at once, which leaves nothing to do for the entries that are theirs.
-    this.#guards?.close(stay);
-    for (const [name, { undo }] of [...this.#entries].reverse()) {
-      if (!stay || /^(route|exempt)/.test(name)) run(undo);
-    }
+    const meant = [...this.#entries].reverse().filter(([name]) => !stay || /^(route|exempt)/.test(name));
     this.#entries.clear();
-    this.#rtnl.close();
+    everyOne([
+      // All of them at once, which leaves nothing to do for the entries that are theirs.
+      () => this.#guards?.close(stay),
+      ...meant.flatMap(([, { undo }]) => undo),
+      () => this.#rtnl.close(),
+    ]);
   }
 
   #install(name: string, changes: readonly Change[]): void {
@@ -186,7 +188,7 @@ class Table implements Routes {
         undo.unshift(unmake);
       }
     } catch (error) {
-      run(undo);
+      everyOne(undo);
       throw error;
     }
     this.#entries.set(name, { undo, uses: 1 });
@@ -196,7 +198,7 @@ class Table implements Routes {
     const entry = this.#entries.get(name);
     if (!entry || --entry.uses > 0) return;
     this.#entries.delete(name);
-    run(entry.undo);
+    everyOne(entry.undo);
   }
 
   /** Whether the host has this family, and whether the rule that leads to our table is there already. */
@@ -246,10 +248,6 @@ class Table implements Routes {
 interface Change {
   readonly make: () => void;
   readonly unmake: () => void;
-}
-
-function run(changes: readonly (() => void)[]): void {
-  for (const change of changes) change();
 }
 
 /** Host bits make no difference. */

@@ -21,17 +21,23 @@ interface Stage {
   /** What is in force, and how often. */
   readonly laid: Map<string, number>;
   readonly refused: Set<string>;
+  /** What the kernel does not take back. */
+  readonly stuck: Set<string>;
   readonly told: string[];
   /** Networks that are guarded together. */
   readonly together: string[][];
+  /** Of the data plane. */
+  readonly traps: Set<number>;
   asked: number;
 }
 
 function stage(): Stage {
   const laid = new Map<string, number>();
   const refused = new Set<string>();
+  const stuck = new Set<string>();
   const told: string[] = [];
   const together: string[][] = [];
+  const traps = new Set<number>();
   const lay = (what: string) => (prefix: Prefix) => {
     const name = `${what} ${formatPrefix(prefix)}`;
     if (refused.has(name)) throw new SystemError('RTM_NEWROUTE', EPERM);
@@ -41,6 +47,7 @@ function stage(): Stage {
     const name = `${what} ${formatPrefix(prefix)}`;
     const left = (laid.get(name) ?? 0) - 1;
     assert.ok(left >= 0, `${name} was not there`);
+    if (stuck.has(name)) throw new SystemError('RTM_DELROUTE', EPERM);
     if (left > 0) laid.set(name, left);
     else laid.delete(name);
   };
@@ -54,7 +61,7 @@ function stage(): Stage {
     },
   };
   const made = {
-    ...{ routes, laid, refused, told, together, asked: 0 },
+    ...{ routes, laid, refused, stuck, told, together, traps, asked: 0 },
     protection: new Protection({
       routes,
       host: {
@@ -64,7 +71,7 @@ function stage(): Stage {
           return ['192.0.2.1'];
         },
       },
-      plane: { trap() {}, untrap() {} },
+      plane: { trap: (policy) => void traps.add(policy), untrap: (policy) => void traps.delete(policy) },
       mtu: 1400,
       guarded: (what, act) => {
         try {
@@ -173,4 +180,31 @@ test('[E5] the old stays until the new is laid, and where the kernel refuses the
   assert.deepEqual([...laid.keys()].sort(), all('10.7.9.0/24'), 'until it can be had');
   protection.withdraw('a');
   assert.deepEqual([...laid.keys()], []);
+});
+
+test('what the kernel does not take back keeps nothing else', () => {
+  const { protection, laid, stuck, told, traps } = stage();
+  const a = conn('a', '10.7.0.0/24', '10.8.0.0/24');
+  const b = conn('b', '10.9.0.0/24');
+  protection.protect(wanted(a, b));
+  for (const one of [a, b]) for (const { name } of one.children) protection.trap(one, name);
+  stuck.add('route 10.7.0.0/24').add('guard 10.7.0.0/24').add('route 10.9.0.0/24');
+  assert.throws(() => protection.untrap('b', 'net0'), SystemError);
+  protection.trap(b, 'net0');
+  assert.deepEqual([...traps], [1, 2, 4], 'a trap that could not go well has gone, and can come again');
+  protection.protect([...wanted(conn('b', '10.6.0.0/24')), { conn: a, children: [] }]);
+  assert.deepEqual(told, ['what was protected of b/net0', 'what was protected of a/net0']);
+  assert.deepEqual([...traps], [5]);
+  protection.withdraw('b');
+  assert.deepEqual([...laid.keys()].sort(), ['guard 10.7.0.0/24', 'route 10.7.0.0/24', 'route 10.9.0.0/24']);
+  assert.deepEqual([...traps], []);
+  stuck.clear();
+  stuck.add('guard 10.1.0.0/24').add('route 10.2.0.0/24');
+  protection.protect(wanted(conn('c', '10.1.0.0/24', '10.2.0.0/24', '10.3.0.0/24')));
+  assert.throws(() => protection.withdraw('c'), SystemError);
+  assert.deepEqual([...laid.keys()].sort().slice(0, 3), [
+    'guard 10.1.0.0/24',
+    'guard 10.7.0.0/24',
+    'route 10.2.0.0/24',
+  ]);
 });
