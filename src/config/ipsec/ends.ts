@@ -1,10 +1,11 @@
 // The two ends of a connection: which of them is ours, and what each of them is.
 
 import { formatIp, parseIp } from '../../bytes/ip.ts';
+import { nearest } from '../../bytes/nearest.ts';
 import { parseSelector } from '../../ike/ts.ts';
 import { parseAuth } from '../connections.ts';
 import type { Findings } from '../error.ts';
-import { items, parseAddress } from '../schema.ts';
+import { type Item, items, parseAddress } from '../schema.ts';
 import type { Section } from '../settings.ts';
 import { Values } from '../values.ts';
 import type { Draft } from './draft.ts';
@@ -22,6 +23,19 @@ export function ownEnd(conn: Section, isOwn: IsOwn): End {
 }
 
 const MAGIC: ReadonlySet<string> = new Set(['%any', '%any4', '%any6', '0.0.0.0', '::', '0::0']);
+/** What can stand in `left` with a "%" before it, and is not the beginning of a host's name. */
+const WORDS = ['%any', '%any4', '%any6', '%defaultroute'];
+/** Words of other keywords, and of other programs that read an ipsec.conf, and what to say of them. */
+const ELSEWHERE: ReadonlyMap<string, (end: End) => string> = new Map([
+  ...['config', 'config4', 'config6', 'cfg', 'modeconfig', 'modecfg'].map(
+    (word) => [word, (end: End) => `asks for a virtual address, and belongs into ${end}sourceip`] as const,
+  ),
+  ['dynamic', (end) => `belongs into ${end}subnet`] as const,
+  ...['group', 'opportunistic', 'opportunisticgroup'].map(
+    (word) => [word, () => 'is for encryption with whomever (opportunistic), which is not supported'] as const,
+  ),
+  ['direct', (end) => `belongs into ${end}nexthop`] as const,
+]);
 
 export class Ends {
   readonly #conn: Section;
@@ -63,17 +77,36 @@ export class Ends {
     readonly changed: boolean;
     readonly one: string | undefined;
   } {
-    const written = items(this.#values.text(end)).map(({ text }) => text);
+    const written = items(this.#values.text(end));
     let allowAny = this.#values.yesno(`${end}allowany`) ?? false;
     const all = written.map((item) => {
-      if (item === '%defaultroute') return '%any';
-      if (!item.startsWith('%') || MAGIC.has(item)) return item;
+      const { text } = item;
+      if (text === '%defaultroute' || this.#refuses(end, item)) return '%any';
+      if (!text.startsWith('%') || MAGIC.has(text)) return text;
       allowAny = true;
-      return item.slice(1);
+      return text.slice(1);
     });
     const one = all.length === 1 && isOne(all[0] as string) ? all[0] : undefined;
-    const changed = allowAny || all.some((item, i) => item !== written[i]);
+    const changed =
+      allowAny ||
+      all.join() !==
+        items(this.#values.text(end))
+          .map(({ text }) => text)
+          .join();
     return { all: allowAny ? [...all, '0.0.0.0/0', '::/0'] : all, changed, one };
+  }
+
+  /** To strongSwan every "%word" is a host of this name, and any other besides: whoever wrote one meant something else. */
+  #refuses(end: End, item: Item): boolean {
+    const { text } = item;
+    if (!/^%[^.:/]*$/.test(text) || WORDS.includes(text)) return false;
+    const name = text.slice(1);
+    const other = ELSEWHERE.get(name.toLowerCase());
+    const why = other
+      ? other(end)
+      : `is neither an address nor one of ${WORDS.join(', ')}; for a host of one word and any other: ${end}allowany=yes`;
+    this.#values.error(end, `"${text}" ${why}`, other ? [] : nearest(text.toLowerCase(), WORDS), item);
+    return true;
   }
 
   /** What is behind this end. */

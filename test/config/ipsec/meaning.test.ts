@@ -83,6 +83,34 @@ test('ours is the right end if it is an address of this host, otherwise the left
   assert.equal(ends('left=%any', 'right=198.51.100.8-198.51.100.9'), '%any...198.51.100.8-198.51.100.9');
 });
 
+test('a word with a "%" that is no address is refused by its name, and not taken for a host', () => {
+  const wrong = (line: string) => mistakes(() => conn(line));
+  for (const word of ['%config', '%config4', '%config6', '%cfg', '%modeconfig', '%modecfg']) {
+    const text = `"${word}" asks for a virtual address, and belongs into rightsourceip`;
+    assert.deepEqual(wrong(`right=${word}`), [`ipsec.conf:4:9: right: ${text}`]);
+  }
+  const shared = 'is for encryption with whomever (opportunistic), which is not supported';
+  const words = '%any, %any4, %any6, %defaultroute';
+  const host = (end: string) =>
+    `is neither an address nor one of ${words}; for a host of one word and any other: ${end}allowany=yes`;
+  for (const [line, column, text] of [
+    ['right=%dynamic', 9, 'right: "%dynamic" belongs into rightsubnet'],
+    ['left=192.0.2.1, %dynamic', 19, 'left: "%dynamic" belongs into leftsubnet'],
+    ['right=%group', 9, `right: "%group" ${shared}`],
+    ['right=%opportunistic', 9, `right: "%opportunistic" ${shared}`],
+    ['right=%opportunisticgroup', 9, `right: "%opportunisticgroup" ${shared}`],
+    ['right=%direct', 9, 'right: "%direct" belongs into rightnexthop'],
+    ['right=198.51.100.1,%Config', 22, 'right: "%Config" asks for a virtual address, and belongs into rightsourceip'],
+    ['left=%gw', 8, `left: "%gw" ${host('left')}`],
+    ['right=%', 9, `right: "%" ${host('right')}`],
+    ['right=%anny', 9, `right: "%anny" ${host('right')}; did you mean "%any"?`],
+    ['right=%ANY', 9, `right: "%ANY" ${host('right')}; did you mean "%any", "%any4" or "%any6"?`],
+  ] as const) {
+    assert.deepEqual(wrong(line), [`ipsec.conf:4:${column}: ${text}`]);
+  }
+  assert.equal(ends('right=gw', 'rightallowany=yes'), '%any...gw,0.0.0.0/0,::/0[gw]');
+});
+
 test('with the ends everything changes sides that belongs to them, and a warning says so', () => {
   const lines = ['left=198.51.100.1', 'leftid=@left', 'leftsubnet=10.1.0.0/16', 'leftikeport=501'];
   const mirror = lines.map((line) => line.replace('left', 'right').replace('=198.51.100.1', '=192.0.2.1'));
