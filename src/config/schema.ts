@@ -14,8 +14,9 @@ export type Type =
   | { readonly kind: 'yesno' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number }
   | { readonly kind: 'decimal'; readonly min: number; readonly max: number }
-  | { readonly kind: 'percent'; readonly max: number }
-  | { readonly kind: 'duration' }
+  /** `strict` as ipsec.conf has it: nothing between the number and its unit, which is a small letter or a sign. */
+  | { readonly kind: 'percent'; readonly max: number; readonly strict: boolean }
+  | { readonly kind: 'duration'; readonly strict: boolean }
   | { readonly kind: 'volume' }
   | { readonly kind: 'choice'; readonly values: readonly string[]; readonly aliases: ReadonlyMap<string, string> }
   /** A whole number, or one of a few words. */
@@ -46,7 +47,8 @@ export const list: Type = { kind: 'list' };
 export const count: Type = { kind: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER };
 export const secret: Type = { kind: 'secret' };
 export const yesno: Type = { kind: 'yesno' };
-export const duration: Type = { kind: 'duration' };
+export const duration: Type = { kind: 'duration', strict: false };
+export const strictDuration: Type = { kind: 'duration', strict: true };
 export const volume: Type = { kind: 'volume' };
 export const addresses: Type = { kind: 'addresses' };
 export const peers: Type = { kind: 'peers' };
@@ -64,8 +66,8 @@ export function decimal(min: number, max: number): Type {
 }
 
 /** `max` in percent. */
-export function percent(max: number): Type {
-  return { kind: 'percent', max };
+export function percent(max: number, strict = false): Type {
+  return { kind: 'percent', max, strict };
 }
 
 export function size(min: number, max: number, words: readonly string[]): Type {
@@ -150,9 +152,12 @@ export function parseDecimal(word: string, min: number, max: number): Parsed<num
 }
 
 /** As a share: 1 is all of it. */
-export function parsePercent(word: string, max: number): Parsed<number> {
-  const value = /^\d+ ?%?$/.test(word) ? Number.parseInt(word, 10) : Number.NaN;
-  return value <= max ? accepted(value / 100) : refused(`"${word}" is not a share from 0% to ${max}%`);
+export function parsePercent(word: string, max: number, strict = false): Parsed<number> {
+  const [, digits = '', sign = ''] = /^(\d{1,9})( ?%?)$/.exec(word) ?? [];
+  const value = digits === '' ? Number.NaN : Number(digits);
+  const right = value <= max;
+  if (right && (!strict || sign === '%')) return accepted(value / 100);
+  return refused(`"${word}" is not a share from 0% to ${max}%`, right ? [`${value}%`] : []);
 }
 
 const UNITS = new Map([
@@ -165,10 +170,15 @@ const UNITS = new Map([
 ]);
 const MAX_DURATION = 10 * 366 * 86_400_000;
 
-export function parseDuration(word: string): Parsed<Millis> {
-  const [, digits = '', unit = ''] = /^(\d{1,15}) ?([a-z]*)$/i.exec(word) ?? [];
+export function parseDuration(word: string, strict = false): Parsed<Millis> {
+  const form = strict ? /^(\d{1,15})([smhd]?)$/ : /^(\d{1,15}) ?([a-z]*)$/i;
+  const [, digits = '', unit = ''] = form.exec(word) ?? [];
   const value = digits === '' ? undefined : Number(digits) * (UNITS.get(unit.toLowerCase()) ?? Number.NaN);
-  if (value === undefined || Number.isNaN(value)) return refused(`"${word}" is not a time such as 30s, 10m, 4h or 1d`);
+  if (value === undefined || Number.isNaN(value)) {
+    const meant = strict ? word.replace(/\s/g, '').toLowerCase() : word;
+    const near = meant !== word && parseDuration(meant, true).ok ? [meant] : [];
+    return refused(`"${word}" is not a time such as 30s, 10m, 4h or 1d`, near);
+  }
   return value <= MAX_DURATION ? accepted(value) : refused(`"${word}" is longer than ten years`);
 }
 
@@ -335,9 +345,9 @@ export function canonical(type: Type, value: string): Parsed<string> {
     case 'decimal':
       return spelled(parseDecimal(value, type.min, type.max));
     case 'percent':
-      return spelled(parsePercent(value, type.max));
+      return spelled(parsePercent(value, type.max, type.strict));
     case 'duration':
-      return spelled(parseDuration(value));
+      return spelled(parseDuration(value, type.strict));
     case 'volume':
       return spelled(parseVolume(value));
     case 'choice':

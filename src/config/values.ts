@@ -50,11 +50,11 @@ export class Values {
   }
 
   percent(key: string): number | undefined {
-    return this.#read(key, 'percent', (text, { max }) => parsePercent(text, max));
+    return this.#read(key, 'percent', (text, { max, strict }) => parsePercent(text, max, strict));
   }
 
   duration(key: string): Millis | undefined {
-    return this.#read(key, 'duration', (text) => parseDuration(text));
+    return this.#read(key, 'duration', (text, { strict }) => parseDuration(text, strict));
   }
 
   volume(key: string): number | undefined {

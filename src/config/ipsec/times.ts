@@ -31,7 +31,7 @@ export function draftTimes(from: Section, connection: Draft, child: Draft, findi
   child.set('life_time', 'lifetime', ms(own.ends));
   child.set('rand_time', 'rekeyfuzz', ms(own.random));
   const amounts = { values, child, fuzz: margin.fuzz, findings };
-  draftAmount('bytes', values.volume('lifebytes') ?? 0, values.volume('marginbytes') ?? 0, amounts);
+  draftAmount('bytes', values.integer('lifebytes') ?? 0, values.integer('marginbytes') ?? 0, amounts);
   draftAmount('packets', values.integer('lifepackets') ?? 0, values.integer('marginpackets') ?? 0, amounts);
 }
 

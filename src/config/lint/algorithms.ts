@@ -46,7 +46,7 @@ function volume(child: Child): Finding[] {
       remedy: advice(
         child,
         'set rekey_bytes = 1g and leave life_bytes out, or offer AES alone',
-        'set lifebytes=1g and marginbytes=100m, or offer AES alone',
+        'set lifebytes=1073741824 and marginbytes=107374182, or offer AES alone',
       ),
     },
   ];

@@ -200,6 +200,32 @@ test('SAs are renewed a margin before they end, less a random part of it', () =>
   assert.deepEqual(times('ikelifetime=0', 'lifetime=0'), { ike: [0, 0, 0, 0], child: [0, 0, 0] });
 });
 
+test('numbers have their units as the starter of strongSwan reads them, and nothing between', () => {
+  const wrong = (line: string) => mistakes(() => conn(line)).join();
+  const time = 'is not a time such as 30s, 10m, 4h or 1d';
+  const share = 'is not a share from 0% to 1000%';
+  const amount = `is not a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+  for (const [line, text] of [
+    ['lifetime=1 h', `4:12: lifetime: "1 h" ${time}; did you mean "1h"?`],
+    ['lifetime="1h "', `4:13: lifetime: "1h " ${time}; did you mean "1h"?`],
+    ['ikelifetime=3H', `4:15: ikelifetime: "3H" ${time}; did you mean "3h"?`],
+    ['keylife=90\tm', `4:11: keylife: "90 m" ${time}; did you mean "90m"?`],
+    ['margintime=1hh', `4:14: margintime: "1hh" ${time}`],
+    ['margintime=500ms', `4:14: margintime: "500ms" ${time}`],
+    ['rekeyfuzz=100 %', `4:13: rekeyfuzz: "100 %" ${share}; did you mean "100%"?`],
+    ['rekeyfuzz=50', `4:13: rekeyfuzz: "50" ${share}; did you mean "50%"?`],
+    ['rekeyfuzz=2000%', `4:13: rekeyfuzz: "2000%" ${share}`],
+    ['lifebytes=1g', `4:13: lifebytes: "1g" ${amount}`],
+    ['marginbytes=1 000', `4:15: marginbytes: "1 000" ${amount}`],
+  ] as const) {
+    assert.ok(wrong(line).startsWith(`ipsec.conf:${text}`), `${line}: ${wrong(line)}`);
+  }
+  assert.ok(wrong('dpddelay=30 s\n  dpdaction=clear').startsWith('ipsec.conf:4:12: dpddelay: "30 s" is not a time'));
+  for (const life of ['7200', '7200s', '120m', '2h']) {
+    assert.equal(onlyChild(conn(`lifetime=${life}`)).lifetime.lifeTime, 120 * MINUTE, life);
+  }
+});
+
 test('a margin that does not fit into a lifetime is a mistake, or made shorter where nobody wrote it', () => {
   assert.deepEqual(
     mistakes(() => conn('lifetime=15m', 'margintime=9m')),

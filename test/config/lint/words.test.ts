@@ -38,7 +38,7 @@ conn late
   dpdtimeout=300
   lifetime=5h
   esp=3des-sha1
-  lifebytes=100g
+  lifebytes=107374182400
 conn unasked
   right=198.51.100.5
   keyexchange=ikev1
