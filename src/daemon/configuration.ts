@@ -6,6 +6,7 @@ import { changes, type Difference, difference } from '../config/changes.ts';
 import { keepNames } from '../config/ipsec/kept.ts';
 import { equalSecret } from '../crypto/compare.ts';
 import type { Connection, SharedKey } from '../ike/connection.ts';
+import { formatIdentity } from '../ike/identity.ts';
 
 export type Origin = 'file' | 'client';
 
@@ -17,6 +18,11 @@ export interface Configured {
 interface Kept {
   readonly key: SharedKey;
   readonly origin: Origin;
+}
+
+/** What reading the files has changed, and how many secrets are new, gone or others. */
+export interface ReadAnew extends Difference {
+  readonly secrets: number;
 }
 
 /** Whoever loads thousands one by one must not have all of them compared each time. */
@@ -32,8 +38,9 @@ export class Configuration {
   }
 
   /** What the files say now. */
-  read(connections: readonly Connection[], secrets: readonly SharedKey[]): Difference {
+  read(connections: readonly Connection[], secrets: readonly SharedKey[]): ReadAnew {
     const before = this.connections();
+    const held = this.secrets();
     const known = this.entries().flatMap(({ conn, origin }) => (origin === 'file' ? [conn] : []));
     this.#connections = withClients(
       keepNames(known, connections).map((conn) => [conn.name, { conn, origin: 'file' }]),
@@ -43,7 +50,7 @@ export class Configuration {
       secrets.map((key) => [key.id ?? key, { key, origin: 'file' }]),
       this.#secrets,
     );
-    return difference(before, this.connections());
+    return { ...difference(before, this.connections()), secrets: differing(held, this.secrets()) };
   }
 
   entries(): readonly Configured[] {
@@ -102,6 +109,36 @@ function withClients<K, V extends { readonly origin: Origin }>(
 ): Map<K, V> {
   const all = new Map(files);
   for (const [key, entry] of before) if (entry.origin === 'client' && !all.has(key)) all.set(key, entry);
+  return all;
+}
+
+/** How many are new, gone, or say something else than before to the same. */
+function differing(before: readonly SharedKey[], after: readonly SharedKey[]): number {
+  const left = byName(before);
+  let count = 0;
+  for (const [name, secrets] of byName(after)) {
+    const old = left.get(name) ?? [];
+    left.delete(name);
+    const others = secrets.filter(({ secret }) => {
+      const at = old.findIndex((one) => equalSecret(one.secret.reveal(), secret.reveal()));
+      if (at >= 0) old.splice(at, 1);
+      return at < 0;
+    });
+    count += Math.max(others.length, old.length);
+  }
+  for (const gone of left.values()) count += gone.length;
+  return count;
+}
+
+/** Under their ids and whom they are for. */
+function byName(secrets: readonly SharedKey[]): Map<string, SharedKey[]> {
+  const all = new Map<string, SharedKey[]>();
+  for (const one of secrets) {
+    const name = JSON.stringify([one.id, one.owners.map(formatIdentity)]);
+    const own = all.get(name);
+    if (own) own.push(one);
+    else all.set(name, [one]);
+  }
   return all;
 }
 

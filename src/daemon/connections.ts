@@ -98,7 +98,7 @@ export class Connections {
   }
 
   /** Another configuration. Whatever it does not change goes on as if nothing had happened. */
-  configure(change: (configuration: Configuration) => Difference): Difference {
+  configure<D extends Difference>(change: (configuration: Configuration) => D): D {
     const found = change(this.configuration);
     for (const conn of found.same) {
       const life = this.lives.get(conn.name);

@@ -297,7 +297,7 @@ export class Desk implements Gateway {
   }
 
   async reload(): Promise<Reloaded> {
-    const nothing = { added: [], removed: [], changed: [], same: 0, warnings: [] };
+    const nothing = { added: [], removed: [], changed: [], same: 0, secrets: 0, warnings: [] };
     let read: LoadedConfig;
     try {
       read = this.#reread();
@@ -307,15 +307,16 @@ export class Desk implements Gateway {
       const where = error.line > 0 ? { where: error.place } : {};
       return { ok: false, reason: { code: 'configuration', text: error.message, by: 'us', ...where }, ...nothing };
     }
-    const { added, removed, changed, same } = this.#configure((configuration) =>
+    const { added, removed, changed, same, secrets } = this.#configure((configuration) =>
       configuration.read(read.connections, read.secrets),
     );
     const names = (list: readonly Connection[]) => list.map(({ name }) => name);
     const found = { added: names(added), removed: names(removed), changed: names(changed.map(({ after }) => after)) };
     const warnings = read.warnings.map(formatWarning);
     for (const warning of warnings) this.#gateway.log.warn({ event: 'config-warning' }, warning);
-    this.#gateway.log.info({ event: 'reloaded', ...found, same: same.length }, 'the configuration was read anew');
-    return { ok: true, reason: DONE, ...found, same: same.length, warnings };
+    const counts = { same: same.length, secrets };
+    this.#gateway.log.info({ event: 'reloaded', ...found, ...counts }, 'the configuration was read anew');
+    return { ok: true, reason: DONE, ...found, ...counts, warnings };
   }
 
   manage({ ike, child }: { ike: string; child?: string }, down: boolean): Outcome {
@@ -343,7 +344,7 @@ export class Desk implements Gateway {
     return { ok: true, reason: DONE };
   }
 
-  #configure(change: (configuration: Configuration) => Difference): Difference {
+  #configure<D extends Difference>(change: (configuration: Configuration) => D): D {
     try {
       return this.#gateway.change((connections) => connections.configure(change));
     } finally {

@@ -190,6 +190,8 @@ export interface Reloaded extends Outcome {
   readonly removed: readonly string[];
   readonly changed: readonly string[];
   readonly same: number;
+  /** How many are new, gone or others; they count from the next negotiation. */
+  readonly secrets: number;
   readonly warnings: readonly string[];
 }
 

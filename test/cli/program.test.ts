@@ -131,6 +131,11 @@ test('reload tells what has changed, or every mistake with its place', async (t)
   const { uri, gateway } = await stage(t);
   const done = await espalier(['reload', '--control', uri]);
   assert.deepEqual([done.code, done.out], [0, 'added: new\nchanged: gw\n1 connection untouched']);
+  gateway.reloading = { ...gateway.reloading, added: [], changed: [], secrets: 2 };
+  const secret = await espalier(['reload', '--control', uri]);
+  const news = '2 secrets changed: from the next negotiation on, the new ones count';
+  assert.equal(secret.out, `${news}\n1 connection untouched`);
+  assert.equal(JSON.parse((await espalier(['reload', '--json', '--control', uri])).out).secrets, 2);
   const text = 'a.conf:3:5: unknown option "x"\na.conf:4:5: unknown option "y"';
   gateway.reloading = { ...gateway.reloading, ok: false, reason: { code: 'configuration', text, by: 'us' } };
   const wrong = await espalier(['reload', '--control', uri]);

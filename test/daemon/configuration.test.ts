@@ -6,6 +6,8 @@ import { utf8 } from '../../src/bytes/bytes.ts';
 import { Configuration } from '../../src/daemon/configuration.ts';
 import { Desk } from '../../src/daemon/desk.ts';
 import { type Connection, Secret, type SharedKey } from '../../src/ike/connection.ts';
+import { ID } from '../../src/ike/wire/constants.ts';
+import type { Identity } from '../../src/ike/wire/payload.ts';
 import { Network, NOTHING, within } from '../security/gateways.ts';
 import { connection } from '../support/connections.ts';
 
@@ -53,6 +55,24 @@ test('the files have the last word on what stands in them, and leave alone what 
   configuration.read([], []);
   assert.deepEqual(words(configuration), ['brought'], 'what the file does not name any more is gone');
   assert.ok(!configuration.unloadSecret('one') && configuration.unloadSecret('two'));
+});
+
+test('reading anew tells how many secrets are new, gone or others, and not which', () => {
+  const fqdn = (name: string): Identity => ({ type: ID.FQDN, data: utf8(name) });
+  const own = (text: string, name: string, id?: string) => ({ ...secret(text, id), owners: [fqdn(name)] });
+  const configuration = new Configuration([named('a')], [own('x', 'one'), own('y', 'two'), own('z', 'three', 'id')]);
+  configuration.loadSecret('brought', secret('brought'));
+  const read = (...keys: readonly SharedKey[]) => configuration.read([named('a')], keys);
+  const { secrets, ...same } = read(own('y', 'two'), own('x', 'one'), own('z', 'three', 'id'));
+  assert.deepEqual([secrets, same.changed, same.same.length], [0, [], 1]);
+  assert.equal(read(own('other', 'one'), own('y', 'two'), own('z', 'three', 'id')).secrets, 1, 'another');
+  assert.equal(read(own('other', 'one'), own('y', 'two'), own('z', 'three', 'id'), own('w', 'four')).secrets, 1, 'new');
+  assert.equal(
+    read(own('y', 'two'), own('y', 'two'), own('zz', 'three', 'id')).secrets,
+    4,
+    'two gone, one new, another',
+  );
+  assert.equal(read().secrets, 3, 'what clients have brought stays');
 });
 
 test('secrets without an id can be cleared by nobody but the file', () => {

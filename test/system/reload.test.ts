@@ -66,6 +66,7 @@ interface Reloaded {
   readonly removed: readonly string[];
   readonly changed: readonly string[];
   readonly same: number;
+  readonly secrets: number;
 }
 
 async function reload(gateway: Espalier, text: string): Promise<Reloaded> {
@@ -82,7 +83,7 @@ test('[G] what a reload does not change keeps its SPIs and loses no packet', { s
     // Nothing at all, another connection, times of this one, and another network for one of its children.
     assert.deepEqual(await reload(a, two(AT_A)), {
       ok: true,
-      ...{ added: [], removed: [], changed: [], same: 1 },
+      ...{ added: [], removed: [], changed: [], same: 1, secrets: 0 },
       warnings: [],
     });
     const added = await reload(

@@ -24,9 +24,10 @@ export async function reload({ control, json }: ReloadArguments, io: Io): Promis
   const names = (key: string) => texts(reply, key) ?? [];
   const [added, removed, changed] = [names('added'), names('removed'), names('changed')];
   const same = Number(text(reply, 'same') ?? 0);
+  const secrets = Number(text(reply, 'secrets') ?? 0);
   const warnings = names('warnings');
   if (json) {
-    const found = ok ? { added, removed, changed, same, warnings } : { reason: readReason(reply) };
+    const found = ok ? { added, removed, changed, same, secrets, warnings } : { reason: readReason(reply) };
     io.out(JSON.stringify({ ok, ...found }, undefined, 2));
   } else if (!ok) {
     for (const line of (text(reply, 'errmsg') ?? 'refused').split('\n')) io.err(clean(line));
@@ -35,6 +36,9 @@ export async function reload({ control, json }: ReloadArguments, io: Io): Promis
     for (const warning of warnings) io.out(`${paint('warning', 'yellow', io.colour)}: ${clean(warning)}`);
     for (const [what, list] of Object.entries({ added, removed, changed })) {
       if (list.length > 0) io.out(`${what}: ${some(list)}`);
+    }
+    if (secrets > 0) {
+      io.out(`${secrets} secret${secrets === 1 ? '' : 's'} changed: from the next negotiation on, the new ones count`);
     }
     io.out(`${same} connection${same === 1 ? '' : 's'} untouched`);
   }

@@ -29,7 +29,7 @@ function admin(gateway: Gateway, call: Call): Section {
 
 async function reload(gateway: Gateway): Promise<Section> {
   const outcome = await gateway.reload();
-  const { ok, reason, added, removed, changed, same, warnings } = outcome;
+  const { ok, reason, added, removed, changed, same, secrets, warnings } = outcome;
   const reply = section(
     ['success', ok ? 'yes' : 'no'],
     // A line for each mistake: swanctl, which shows one line only, does not know this command.
@@ -38,6 +38,7 @@ async function reload(gateway: Gateway): Promise<Section> {
     ['removed', removed],
     ['changed', changed],
     ['same', same],
+    ['secrets', secrets],
     ['warnings', warnings],
   );
   return explained(reply, outcome);

@@ -137,7 +137,7 @@ export class FakeGateway implements Gateway {
   trapped: readonly Trapped[] = [];
   at: readonly string[] = ['10.71.0.1'];
   running: readonly SessionStatus[] = [SESSION];
-  reloading: Reloaded = { ...DONE, added: ['new'], removed: [], changed: ['gw'], same: 1, warnings: [] };
+  reloading: Reloaded = { ...DONE, added: ['new'], removed: [], changed: ['gw'], same: 1, secrets: 0, warnings: [] };
   known: readonly ConnectionStatus[] = [GW];
   initiating: (what: { ike?: string; child?: string }, tell: Tell) => Promise<Outcome> = async () => ({
     ok: true,
