@@ -104,7 +104,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     return 1;
   }
   const meter = options.metrics && new Meter(gateway, desk, counters(options, opened, audit, output));
-  const metrics = meter && (await publish(options, meter, log));
+  const metrics = meter && (await publish(options, meter, opened.alive, log));
   log.info(
     {
       event: 'started',
@@ -323,11 +323,11 @@ async function listen(options: DaemonOptions, gateway: Desk, gate: Gate, log: Lo
 }
 
 /** Metrics that nobody can read are no reason not to carry packets. */
-async function publish({ metrics }: DaemonOptions, meter: Meter, log: Logger) {
+async function publish({ metrics }: DaemonOptions, meter: Meter, alive: () => boolean, log: Logger) {
   if (!metrics) return undefined;
-  const bug = (err: unknown) => log.error({ event: 'bug', bug: true, err }, 'gathering the metrics met a bug');
+  const onBug = (err: unknown) => log.error({ event: 'bug', bug: true, err }, 'gathering the metrics met a bug');
   try {
-    return await MetricsServer.listen(metrics, () => meter.text(), bug);
+    return await MetricsServer.listen(metrics, { write: () => meter.text(), alive, onBug });
   } catch (err) {
     const text = err instanceof Error ? err.message : String(err);
     log.error({ event: 'no-metrics', err }, `there are no metrics: ${text}`);

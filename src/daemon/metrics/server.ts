@@ -1,5 +1,5 @@
-// GET /metrics for Prometheus, and /healthz for whoever wants to know whether the daemon answers. Nothing else is there,
-// and nothing that is sent is believed.
+// GET /metrics for Prometheus, and /healthz for whoever wants to know whether the daemon answers and carries packets.
+// Nothing else is there, and nothing that is sent is believed.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { utf8 } from '../../bytes/bytes.ts';
@@ -8,6 +8,15 @@ import type { Millis } from '../../ike/connection.ts';
 export interface MetricsAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** What there is to tell. */
+export interface Told {
+  /** Makes the text; when it throws, `onBug` is told and the client gets 500. */
+  readonly write: () => string;
+  /** Whether the threads of the data plane go round. */
+  readonly alive: () => boolean;
+  readonly onBug: (error: unknown) => void;
 }
 
 export interface Limits {
@@ -26,13 +35,8 @@ export class MetricsServer {
     this.#server = server;
   }
 
-  /** `write` makes the text; when it throws, `onBug` is told and the client gets 500. Rejects when it cannot listen. */
-  static listen(
-    address: MetricsAddress,
-    write: () => string,
-    onBug: (error: unknown) => void,
-    { clients, patience }: Limits = LIMITS,
-  ): Promise<MetricsServer> {
+  /** Rejects when it cannot listen. */
+  static listen(address: MetricsAddress, told: Told, { clients, patience }: Limits = LIMITS): Promise<MetricsServer> {
     const limits = {
       maxHeaderSize: LONGEST_HEADER,
       headersTimeout: patience,
@@ -40,7 +44,7 @@ export class MetricsServer {
       keepAliveTimeout: patience,
       connectionsCheckingInterval: patience,
     };
-    const server = createServer(limits, (request, response) => answer(request, response, write, onBug));
+    const server = createServer(limits, (request, response) => answer(request, response, told));
     server.maxConnections = clients;
     server.on('clientError', (_, socket) => socket.destroy());
     return new Promise((resolve, reject) => {
@@ -66,12 +70,7 @@ export class MetricsServer {
   }
 }
 
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  write: () => string,
-  onBug: (error: unknown) => void,
-): void {
+function answer(request: IncomingMessage, response: ServerResponse, told: Told): void {
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -79,16 +78,20 @@ function answer(
   }
   switch (request.url?.split('?')[0]) {
     case '/metrics':
-      return send(response, write, onBug);
+      return send(response, told);
     case '/healthz':
-      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok\n');
-      return;
+      return health(response, told.alive());
     default:
       response.writeHead(404).end();
   }
 }
 
-function send(response: ServerResponse, write: () => string, onBug: (error: unknown) => void): void {
+function health(response: ServerResponse, alive: boolean): void {
+  const text = alive ? 'ok\n' : 'a thread of the data plane hangs\n';
+  response.writeHead(alive ? 200 : 503, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
+}
+
+function send(response: ServerResponse, { write, onBug }: Told): void {
   let text: string;
   try {
     text = write();

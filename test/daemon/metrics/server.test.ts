@@ -12,14 +12,18 @@ interface Made {
   readonly bugs: unknown[];
 }
 
-async function made(t: TestContext, limits?: Limits, write = () => 'x 1\n'): Promise<Made> {
+async function made(t: TestContext, limits?: Limits, write = () => 'x 1\n', alive = () => true): Promise<Made> {
   const visits = { count: 0 };
   const bugs: unknown[] = [];
   const text = () => {
     visits.count++;
     return write();
   };
-  const server = await MetricsServer.listen({ host: '127.0.0.1', port: 0 }, text, (error) => bugs.push(error), limits);
+  const server = await MetricsServer.listen(
+    { host: '127.0.0.1', port: 0 },
+    { write: text, alive, onBug: (error) => bugs.push(error) },
+    limits,
+  );
   t.after(() => server.close());
   return { port: server.port, visits, bugs };
 }
@@ -75,6 +79,16 @@ test('/metrics and /healthz are there to be read, and nothing else is', async (t
     assert.equal((await ask(port, '/metrics', method)).status, 405, method);
   }
   assert.equal(visits.count, before);
+});
+
+test('/healthz says 503 while a thread of the data plane hangs', async (t) => {
+  let alive = false;
+  const { port } = await made(t, undefined, undefined, () => alive);
+  const type = 'text/plain; charset=utf-8';
+  assert.deepEqual(await ask(port, '/healthz'), { status: 503, type, body: 'a thread of the data plane hangs\n' });
+  assert.equal((await ask(port, '/metrics')).status, 200);
+  alive = true;
+  assert.deepEqual(await ask(port, '/healthz'), { status: 200, type, body: 'ok\n' });
 });
 
 test('a bug in the gathering is told as such, and the next visit is another one', async (t) => {
