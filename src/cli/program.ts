@@ -25,15 +25,21 @@ const NAME = 'a connection (all its children) or one child';
 
 /** Runs one command line. Resolves to the exit code: 0 done, 1 failed, 2 wrong usage or configuration. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
+  const asked = { json: false };
   try {
-    return await parse(args, io);
+    return await parse(args, io, asked);
   } catch (error) {
-    return explain(error, io);
+    return explain(error, io, asked.json);
   }
 }
 
-async function parse(args: readonly string[], io: Io): Promise<number> {
+/** `asked` is what is known of the command line by the time that something fails. */
+async function parse(args: readonly string[], io: Io, asked: { json: boolean }): Promise<number> {
   let code = DONE;
+  const client = (argv: { readonly control: string | undefined; readonly json: boolean }) => {
+    asked.json = argv.json;
+    return { control: argv.control ?? DEFAULT_URI, json: argv.json };
+  };
   const does = async (command: Promise<number>) => {
     code = await command;
   };
@@ -203,16 +209,17 @@ function plain(message: string): string {
     .replace(/^Did you/, 'unknown command; did you');
 }
 
-function client(argv: { readonly control: string | undefined; readonly json: boolean }) {
-  return { control: argv.control ?? DEFAULT_URI, json: argv.json };
-}
-
 function seconds(value: unknown): number {
   if (typeof value === 'string' && /^\d{1,6}(\.\d{1,3})?$/.test(value)) return Number(value);
   throw new UsageError(`--timeout: "${String(value)}" is not a number of seconds`);
 }
 
-function explain(error: unknown, io: Io): number {
+function explain(error: unknown, io: Io, json: boolean): number {
+  if (json && (error instanceof UsageError || error instanceof ControlError)) {
+    const code = error instanceof UsageError ? 'usage' : error.code;
+    io.out(JSON.stringify({ ok: false, reason: { code, text: error.message } }, undefined, 2));
+    return code === 'usage' || code === 'bad-uri' ? USAGE : FAILED;
+  }
   if (error instanceof UsageError || (error instanceof ControlError && error.code === 'bad-uri')) {
     io.err(`espalier: ${error.message}`);
     io.err(MORE);

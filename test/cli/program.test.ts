@@ -326,6 +326,30 @@ test('without a daemon client verbs fail with a sentence', async (t) => {
   }
 });
 
+test('with --json what fails says so in JSON, too, with the same exit code', async (t) => {
+  const nowhere = `unix://${folder(t)}/vici.sock`;
+  const text = `cannot reach the daemon at ${nowhere}: there is no such socket (is the daemon running?)`;
+  for (const verb of [
+    'status',
+    'statusall',
+    'up gw',
+    'down gw',
+    'rekey gw',
+    'why gw',
+    'admin up gw',
+    'log',
+    'reload',
+    'counters',
+  ]) {
+    const { code, out, err } = await espalier([...verb.split(' '), '--json', '--control', nowhere]);
+    assert.deepEqual([code, err], [1, ''], verb);
+    assert.deepEqual(JSON.parse(out), { ok: false, reason: { code: 'unreachable', text } }, verb);
+  }
+  const { uri } = await stage(t);
+  const unknown = await espalier(['up', 'x', '--json', '--control', uri]);
+  assert.deepEqual([unknown.code, unknown.err, JSON.parse(unknown.out).reason.code], [2, '', 'usage']);
+});
+
 test('version tells both versions, and its own without a daemon', async (t) => {
   const { uri } = await stage(t);
   assert.match(
