@@ -55,7 +55,7 @@ const CONNECTION: readonly Option[] = [
     `${CONN}.remote_addrs`,
     peers,
     '%any',
-    "The peer's addresses. When we begin, the first single one that has a route is called. A host name is looked up then, " +
+    "The peer's addresses. When we begin, the first single one that has a route is called, and while none answers the others in turn. A host name is looked up then, " +
       'and every minute; while that fails, its last known address counts.',
     {
       example: '198.51.100.1',

@@ -9,7 +9,7 @@ import { ERROR_WORDS } from '../esp/layout.ts';
 import type { Connection, Millis, SharedKey } from '../ike/connection.ts';
 import type { Effect, Event, SessionId } from '../ike/effects.ts';
 import { Endpoint } from '../ike/endpoint.ts';
-import type { Reason } from '../ike/reason.ts';
+import { isSilence, type Reason } from '../ike/reason.ts';
 import { transformsOf } from '../ike/select.ts';
 import { transformName, weakOf } from '../ike/transforms.ts';
 import { SystemError } from '../net/error.ts';
@@ -65,6 +65,8 @@ export class Gateway {
   readonly #updown: Updown;
   /** Errors of the network that are looked at in a second, and at once. */
   readonly #errors = new Bucket(50, 50);
+  /** The last attempt of ours, and whether it is known that nobody answers there. */
+  readonly #called = new WeakMap<ConnectionLife, { readonly session: SessionId; readonly ip: Ip; silent: boolean }>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -320,6 +322,10 @@ export class Gateway {
     }
     this.#warnOfWeak(event);
     const life = this.lives.get(event.conn);
+    const called = life && this.#called.get(life);
+    if (event.kind === 'session-closed' && called?.session === event.session && !event.established) {
+      called.silent = isSilence(event.reason);
+    }
     const actions = life?.event(this.now(), event) ?? [];
     for (const watcher of [...this.watchers]) watcher(event);
     if (life) this.change((connections) => connections.act(life, actions));
@@ -342,13 +348,17 @@ export class Gateway {
       this.#event({ kind: 'session-closed', session: 0, conn: conn.name, established: false, reason: path });
       return;
     }
-    this.run(this.endpoint.initiate(this.now(), conn, path.local, path.remote, children).effects);
+    const { session, effects } = this.endpoint.initiate(this.now(), conn, path.local, path.remote, children);
+    const life = this.lives.get(conn.name);
+    if (life) this.#called.set(life, { session, ip: path.remote, silent: false });
+    this.run(effects);
   }
 
   /** What the kernel refuses to say now it may say at the next attempt. */
   #path(conn: Connection, trouble: Reason | undefined): Path | Reason {
     try {
-      return choosePath(conn, this.#io.host, trouble);
+      const life = this.lives.get(conn.name);
+      return choosePath(conn, this.#io.host, trouble, life && this.#called.get(life));
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       return { code: 'internal', text: `the kernel does not tell the way to the peer: ${error.message}`, by: 'us' };

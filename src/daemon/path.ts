@@ -1,4 +1,5 @@
-// Between which addresses a connection begins: of the peer's, the first that can be reached from one of ours.
+// Between which addresses a connection begins: of the peer's, the first that can be reached from one of ours, beginning
+// with the one that was called last, or behind it where nobody has answered.
 
 import { type Ip, isV6 } from '../bytes/ip.ts';
 import type { AddressPattern, Connection } from '../ike/connection.ts';
@@ -14,11 +15,17 @@ export interface Path {
   readonly remote: Ip;
 }
 
-/** `trouble` is why a peer that is given by name has no address. */
+export interface Called {
+  readonly ip: Ip;
+  readonly silent: boolean;
+}
+
+/** `trouble` is why a peer that is given by name has no address; `called` is which one was called last. */
 export function choosePath(
   conn: Connection,
   host: Pick<Host, 'sourceFor' | 'addresses'>,
   trouble?: Reason,
+  called?: Called,
 ): Path | Reason {
   const { localAddrs, remoteAddrs } = conn;
   const peers = remoteAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
@@ -26,7 +33,7 @@ export function choosePath(
   if (first === undefined) return trouble ?? refusal(conn, unnamed(conn));
   const reachable = peers.filter((ip) => localAddrs.some((pattern) => allows(pattern, isV6(ip))));
   if (reachable.length === 0) return refusal(conn, otherFamily(conn, peers));
-  for (const remote of reachable) {
+  for (const remote of from(reachable, called)) {
     const own = localAddrs.flatMap((pattern) => singleAddress(pattern) ?? []);
     const written = own.find((ip) => isV6(ip) === isV6(remote));
     if (written !== undefined && !host.addresses().includes(written)) return notOurs(conn, written);
@@ -34,6 +41,13 @@ export function choosePath(
     if (local !== undefined) return { local, remote };
   }
   return noRoute(conn, reachable);
+}
+
+/** From the one that was called last on; where that was in vain, it is the last. */
+function from(addresses: readonly Ip[], called: Called | undefined): readonly Ip[] {
+  const at = called ? addresses.indexOf(called.ip) : -1;
+  const first = at < 0 ? 0 : called?.silent ? at + 1 : at;
+  return [...addresses.slice(first), ...addresses.slice(0, first)];
 }
 
 function notOurs(conn: Connection, local: Ip): Reason {

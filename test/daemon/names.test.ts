@@ -348,6 +348,31 @@ test('a connection that is taken down while its name is looked up does not begin
   });
 });
 
+test('an address that does not answer is not called again before the others of its name', (t) => {
+  const pair = new Pair(t);
+  return within(pair.network, async ({ left: { gateway }, right }) => {
+    pair.answer = at('192.0.2.98', '192.0.2.99', right.ip);
+    gateway.up(pair.life, ['net']);
+    const calls: string[][] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await pair.pass(31_500);
+      calls.push(pair.called());
+    }
+    assert.deepEqual([...new Set(calls.flat())], ['192.0.2.98', '192.0.2.99', right.ip]);
+    assert.deepEqual([pair.status[0], pair.peers()], ['connected', [right.ip]]);
+    // The one that answered is where it begins again.
+    const [session] = gateway.endpoint.sessions();
+    assert.ok(session);
+    const gone = { code: 'peer-dead', text: 'gone', by: 'us' } as const;
+    gateway.run(gateway.endpoint.abandon(pair.network.now, session.state.id, gone));
+    await pair.pass(2000);
+    gateway.up(pair.life, ['net']);
+    await pair.pass(2000);
+    assert.ok(!pair.called().includes('192.0.2.98'));
+    assert.deepEqual([pair.status[0], pair.peers()], ['connected', [right.ip]]);
+  });
+});
+
 test('whoever waits for a connection is told when it goes, or is taken down, while its name is looked up', async (t) => {
   const net = child({ name: 'net' });
   const ends: readonly [string, string, (desk: Desk, conn: Connection) => unknown][] = [

@@ -38,3 +38,18 @@ test('of a peer’s addresses, the first that ours allow and that has a route is
   const other = path({ localAddrs: [single('192.0.2.1')], remoteAddrs: [single('2001:db8::2')] });
   assert.match('text' in other ? other.text : '', /^the peer has IPv6 addresses only \(2001:db8::2\)/);
 });
+
+test('after an address that was silent comes the next one that has a route, and it again when there is no other', () => {
+  const all = ['192.0.2.2', '192.0.2.3', '192.0.2.4'];
+  const host = { sourceFor: (ip: string) => (ip === '192.0.2.3' ? undefined : '192.0.2.1'), addresses: () => [] };
+  const next = (ip: string, remoteAddrs = all, silent = true) => {
+    const called = { ip, silent };
+    const path = choosePath(connection({ remoteAddrs: remoteAddrs.map(single) }), host, undefined, called);
+    return 'remote' in path ? path.remote : path.code;
+  };
+  assert.equal(next('192.0.2.2'), '192.0.2.4');
+  assert.equal(next('192.0.2.4'), '192.0.2.2');
+  assert.equal(next('192.0.2.9'), '192.0.2.2', 'one that it has no more');
+  assert.equal(next('192.0.2.2', ['192.0.2.2']), '192.0.2.2');
+  assert.equal(next('192.0.2.4', all, false), '192.0.2.4', 'one that has answered');
+});
