@@ -21,6 +21,9 @@ interface Known {
 }
 
 const LEAST_PRUNED = 64;
+/** strongSwan's words for an IKE SA of which nothing is known yet. */
+const UNNAMED = '(unnamed)';
+const ANYBODY = '%any';
 
 export class Happenings {
   readonly #gateway: Gateway;
@@ -72,7 +75,7 @@ export class Happenings {
   #event(event: Event): void {
     const known = this.#learn(event.session);
     if (!known) return;
-    if (event.kind !== 'peer-moved') Object.assign(known, addressesOf(known.sa));
+    if (event.kind !== 'peer-moved') this.#float(known);
     switch (event.kind) {
       case 'session-established':
         return this.#tell({ kind: 'ike-updown', up: true, session: this.#session(known) });
@@ -105,6 +108,24 @@ export class Happenings {
       case 'note':
         return;
     }
+  }
+
+  /**
+   * From port 500 to 4500. Who began it has gone there by himself; the other side tells it as charon does, which does not
+   * know yet by then whom it has before it, nor whether that will come to anything.
+   */
+  #float(known: Known): void {
+    const { local, remote, sa } = known;
+    const after = addressesOf(sa);
+    Object.assign(known, after);
+    if (sa.state.original || local.port === after.local.port) return;
+    const unknown = { conn: UNNAMED, localId: ANYBODY, remoteId: ANYBODY, state: 'CONNECTING' } as const;
+    const untimed = { establishedSince: undefined, rekeyIn: undefined, reauthIn: undefined, children: [] };
+    this.#tell({
+      kind: 'ike-update',
+      session: { ...this.#session(known), ...unknown, ...untimed, local, remote },
+      ...after,
+    });
   }
 
   /** In IKEv1 another session has been established meanwhile, and has the children: of this one there is the end to tell. */

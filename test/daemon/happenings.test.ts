@@ -106,6 +106,33 @@ test('a peer that moves is told with the addresses from before and those from no
     assert.deepEqual(told.map(short), [`ike-update ${from} to 192.0.2.77:4711`]);
   }));
 
+test('whoever answers tells that the ports have changed before the IKE SA is up, and whoever begins does not', () =>
+  within(new Network({ encap: 'yes' }), (network) => {
+    const told = [network.left, network.right].map(({ gateway }) => {
+      const happenings: Happening[] = [];
+      new Happenings(gateway).watch((happening) => happenings.push(happening));
+      return happenings;
+    });
+    network.up();
+    const [left = [], right = []] = told;
+    const kinds = (list: readonly Happening[]) => list.map(({ kind }) => kind);
+    assert.deepEqual(kinds(left), ['ike-updown', 'child-updown']);
+    assert.deepEqual(kinds(right), ['ike-update', 'ike-updown', 'child-updown']);
+    const [update] = right;
+    assert.ok(update?.kind === 'ike-update');
+    const { conn, state, local, remote, localId, remoteId, children } = update.session;
+    const [here, there] = [network.right.ip, network.left.ip];
+    assert.deepEqual([conn, state, localId, remoteId, children], ['(unnamed)', 'CONNECTING', '%any', '%any', []]);
+    assert.deepEqual(
+      [local, remote].map(({ ip, port }) => `${ip}:${port}`),
+      [`${here}:500`, `${there}:500`],
+    );
+    assert.deepEqual(
+      [update.local, update.remote].map(({ ip, port }) => `${ip}:${port}`),
+      [`${here}:4500`, `${there}:4500`],
+    );
+  }));
+
 test('nobody is told anything any more once he has left, and nothing is watched when all have', () =>
   within(new Network(), (network) => {
     const { left } = network;
