@@ -1,9 +1,9 @@
 // The options of the command line, each described once. yargs makes `--help` from them.
 
-import { existsSync } from 'node:fs';
 import type { Options } from 'yargs';
 import { canonicalIp, isV6 } from '../bytes/ip.ts';
 import { PLATFORMS } from '../config/lint/platform/table.ts';
+import { DEFAULT_CONFIGS, defaultConfigs } from '../config/load.ts';
 import { DEFAULT_URI, parseUri } from '../daemon/control/uri.ts';
 import type { MetricsAddress } from '../daemon/metrics/server.ts';
 import type { DaemonOptions } from '../daemon/run.ts';
@@ -11,8 +11,6 @@ import { MOST_WORKERS } from '../daemon/thread.ts';
 import { VERSION } from './about.ts';
 import { groupId } from './groups.ts';
 import { UsageError } from './io.ts';
-
-export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
 
 const DEFAULT_STATE_DIR = '/var/lib/espalier';
 const DEFAULT_TUN = 'esp0';
@@ -201,7 +199,7 @@ export function daemonOptions(parsed: DaemonArguments): DaemonOptions {
 
 /** Without `--config` the default files that exist. */
 export function configFiles(given: readonly string[] | undefined): readonly string[] {
-  return given ?? DEFAULT_CONFIGS.filter((file) => existsSync(file));
+  return given ?? defaultConfigs();
 }
 
 /** yargs makes an array of an option that is given twice; nobody may guess which of the two is meant. */

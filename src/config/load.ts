@@ -25,6 +25,9 @@ import { languageOf } from './language.ts';
 import { checkPermissions, type FileFacts, quoted, type Self } from './permissions.ts';
 import { readSwanctl } from './swanctl.ts';
 
+/** What is read where nobody names a file. */
+export const DEFAULT_CONFIGS = ['/etc/espalier/ipsec.conf', '/etc/espalier/swanctl.conf'] as const;
+
 export interface LoadOptions {
   /** Accept files with secrets that others may read, with a warning. */
   readonly loose?: boolean;
@@ -68,6 +71,10 @@ export function loadConfig(paths: readonly string[], options: LoadOptions = {}):
     warnings: [...warnings, ...loose],
     files: [...disk.facts.keys()],
   };
+}
+
+export function defaultConfigs(): readonly string[] {
+  return DEFAULT_CONFIGS.filter((file) => existsSync(file));
 }
 
 /** Where secrets are kept apart: the file that was named, or the one beside each ipsec.conf, if it is there. */

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { type Logger, pino } from 'pino';
 import { ConfigError, formatWarning } from '../config/error.ts';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { DEFAULT_CONFIGS, defaultConfigs, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { USE, USE_ALL } from '../esp/layout.ts';
 import { SystemError } from '../net/error.ts';
 import type { GuardNews } from '../net/guards.ts';
@@ -169,7 +169,9 @@ function sound(log: Logger): boolean {
 }
 
 function load({ config, secrets }: DaemonOptions): LoadedConfig {
-  return loadConfig(config, secrets === undefined ? {} : { secrets });
+  // One that is written after the start is found by a reload.
+  const files = config.length > 0 ? config : defaultConfigs();
+  return loadConfig(files, secrets === undefined ? {} : { secrets });
 }
 
 function read(options: DaemonOptions, log: Logger): LoadedConfig | undefined {
@@ -177,7 +179,10 @@ function read(options: DaemonOptions, log: Logger): LoadedConfig | undefined {
     const config = load(options);
     for (const warning of config.warnings) log.warn({ event: 'config-warning' }, formatWarning(warning));
     if (options.config.length === 0)
-      log.warn({ event: 'no-config' }, 'there is no configuration; nothing will be negotiated');
+      log.warn(
+        { event: 'no-config' },
+        `there is no configuration, neither ${DEFAULT_CONFIGS.join(' nor ')}: write one, and run "espalier reload"`,
+      );
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,13 +1,15 @@
 // A configuration that is read anew: what it changes, and that everything else goes on as if nothing had happened.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Espalier } from '../support/espalier.ts';
+import { type Espalier, MAIN } from '../support/espalier.ts';
 import { Flow } from '../support/flow.ts';
 import { AT_A, AT_B, conf, type Ends, gateways, type Wanted } from '../support/gateways.ts';
 import { lacking, NETWORK } from '../support/needs.ts';
 import { until } from '../support/netns.ts';
-import { A, B, type Sites } from '../support/sites.ts';
+import { A, B, inSites, type Sites } from '../support/sites.ts';
 
 const skip = lacking(...NETWORK, 'tun', 'espalier', 'swanctl');
 
@@ -146,4 +148,40 @@ test('another IKE version makes the connection anew at once, and SIGHUP reads th
     });
     assert.ok(await net.hosta.ping(B.host, { count: 3 }));
   }),
+);
+
+/** In a mount namespace whose /etc/espalier is empty. */
+const UNCONFIGURED = `
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+rm -rf /etc/espalier
+mkdir /etc/espalier
+control="unix://$0/vici.sock"
+"$1" "$2" daemon --control "$control" --state-dir "$0/state" > "$0/log" &
+while ! [ -S "$0/vici.sock" ]; do kill -0 $!; sleep 0.1; done
+echo "before: $("$1" "$2" status --json --control "$control")"
+cp "$3" /etc/espalier/swanctl.conf
+chmod 600 /etc/espalier/swanctl.conf
+"$1" "$2" reload --control "$control"
+kill $!
+wait $!`;
+
+test(
+  'without a file the daemon says where it looked, and a reload finds one that is written later',
+  {
+    skip: skip || lacking('overlay'),
+  },
+  () =>
+    inSites(async ({ topology, gwa }) => {
+      const folder = topology.folder();
+      const file = join(folder, 'later.conf');
+      writeFileSync(file, conf(AT_A));
+      const done = await gwa.run('unshare', ['-m', 'sh', '-ec', UNCONFIGURED, folder, process.execPath, MAIN, file]);
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, /^before: \[\]\nadded: gw\n/);
+      const places =
+        /there is no configuration, neither \/etc\/espalier\/ipsec\.conf nor \/etc\/espalier\/swanctl\.conf: /;
+      assert.match(readFileSync(join(folder, 'log'), 'utf8'), places);
+    }),
 );

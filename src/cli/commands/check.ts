@@ -5,10 +5,9 @@ import { ConfigError, formatPlace } from '../../config/error.ts';
 import type { Finding, Severity } from '../../config/lint/finding.ts';
 import { lint } from '../../config/lint/lint.ts';
 import { type Platform, platformNamed } from '../../config/lint/platform/table.ts';
-import { type LoadedConfig, loadConfig } from '../../config/load.ts';
+import { DEFAULT_CONFIGS, type LoadedConfig, loadConfig } from '../../config/load.ts';
 import type { Connection, Place } from '../../ike/connection.ts';
 import { DONE, type Io, USAGE } from '../io.ts';
-import { DEFAULT_CONFIGS } from '../options.ts';
 import { type Colour, paint } from '../render/style.ts';
 
 export interface CheckArguments {
