@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../../src/cli/program.ts';
 import { ConfigError } from '../../src/config/error.ts';
+import { lintSecrets } from '../../src/config/lint/secrets.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { keywords } from '../../src/ike/transforms.ts';
 import { blocks, CONF, commands, configurations, OURS, PEERS, README, ROOT, SECRETS } from './blocks.ts';
@@ -57,6 +58,16 @@ test('the two ends of the example mirror each other', () => {
   const [net, back] = [us.children[0], them.children[0]];
   assert.deepEqual([net?.localTs, net?.remoteTs, net?.offers], [back?.remoteTs, back?.localTs, back?.offers]);
   assert.deepEqual([us.offers, ours?.secrets[0]?.secret.reveal()], [them.offers, theirs?.secrets[0]?.secret.reveal()]);
+});
+
+test('check calls the key that is printed here one that is tried first', () => {
+  const found = [OURS, PEERS].map((path) => load(configurations(path)[0] ?? ''));
+  for (const { connections, secrets } of found) {
+    assert.deepEqual(
+      lintSecrets(connections, secrets).map(({ severity, code }) => [severity, code]),
+      [['error', 'psk-common']],
+    );
+  }
 });
 
 test('the mistake that is shown is reported in these words', () => {

@@ -1,4 +1,7 @@
-// Pre-shared keys that are tried first: those of vendors' manuals, and what people type. Lower case.
+// Pre-shared keys that are tried first: those of vendors' manuals, that of ours, and what people type. Lower case.
+
+/** The README's, which somebody will copy. */
+const PRINTED = 'use a long random one: openssl rand -base64 33';
 
 export const COMMON: ReadonlySet<string> = new Set(
   `1231 1234 12345 123456 1234567 12345678 123456789 1234567890 0123456789 111111 000000 123123 654321 666666 888888
@@ -17,5 +20,6 @@ export const COMMON: ReadonlySet<string> = new Set(
   spring summer autumn winter january february march april june july august september october november december
   company123 server server123 cloud cloud123 firewall router router123 security security123 secure`
     .split(/\s+/)
-    .filter((word) => word !== ''),
+    .filter((word) => word !== '')
+    .concat(PRINTED),
 );
