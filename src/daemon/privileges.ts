@@ -4,9 +4,11 @@
 
 import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { quoted } from '../config/permissions.ts';
 import { type Capability, findUser, forbidDumps, maskOf, ownRights, startAnew, type User } from '../net/privilege.ts';
 import { userName } from './accounts.ts';
 import { parseUri } from './control/uri.ts';
+import { closedFolder } from './passage.ts';
 
 export interface PrivilegeOptions {
   /** Whom to become. */
@@ -48,6 +50,8 @@ function shed(options: PrivilegeOptions, again: string | undefined): string | un
   // execve(2) lets a program with capabilities of its own inherit none.
   if (again !== undefined && (BigInt(again) & ~permitted) !== 0n)
     return `${process.execPath} has capabilities of its own, which take the place of the daemon's: remove them with setcap -r ${process.execPath}`;
+  const closed = reduced ? undefined : programClosedTo(target, user === undefined);
+  if (closed) return closed;
   const folders = foldersOf(options);
   if (!reduced && uid === 0) for (const folder of folders) prepare(folder, target);
   const foreign = target.uid === 0 ? folders.map(closedToRoot).find((one) => one !== undefined) : undefined;
@@ -58,6 +62,17 @@ function shed(options: PrivilegeOptions, again: string | undefined): string | un
   const keep = needed(options);
   const kept = BigInt(maskOf(keep)) & permitted;
   return startAnew(keep, { ...process.env, [AGAIN]: `${kept}` }, other);
+}
+
+/** Node and its program must be found again by whom the daemon becomes. */
+function programClosedTo(target: User, isSame: boolean): string | undefined {
+  const program = process.argv[1];
+  if (program === undefined) return undefined;
+  const groups = isSame ? { groups: process.getgroups?.() ?? [] } : {};
+  const folder = closedFolder([process.execPath, program], { ...target, ...groups });
+  if (folder === undefined) return undefined;
+  const whom = target.uid === 0 ? 'the daemon, which keeps of root only what it needs' : `user ${target.uid}`;
+  return `${folder} is closed to ${whom}, and its program lies in there: move it, to /opt for example, or run: chmod a+x ${quoted(folder)}`;
 }
 
 /** Who gives no more than this, whether or not it is needed, is not contradicted: a unit, a container. */

@@ -221,6 +221,36 @@ test('root learns at once that a folder of another user is closed to it now', { 
   assert.equal(stderr, `espalier: ${folder} belongs to nobody: start the daemon with --user nobody\n`);
 });
 
+test('a program in a home that is closed to others is told, and runs when it is open', { skip }, async () => {
+  const topology = new Topology();
+  try {
+    const folder = topology.folder();
+    const home = join(folder, 'home');
+    mkdirSync(join(home, 'checkout'), { recursive: true });
+    await run('chown', [`${STRANGER}`, home]);
+    const program = [process.execPath, join(home, 'checkout/dist/src/cli/main.js')];
+    const space = await topology.space('gateway');
+    const start = async (mode: string, ...args: readonly string[]) => {
+      await run('chmod', [mode, home]);
+      const first = 'mount --bind "$0" "$1"; shift; exec "$@"';
+      const command = ['-ec', first, ROOT, join(home, 'checkout'), ...program, 'daemon', ...args];
+      return space.run('sh', command, { timeout: 30_000 });
+    };
+    await run('chmod', ['711', folder]);
+    const own = ['--control', `unix://${folder}/vici.sock`, '--state-dir', join(folder, 'state')];
+    const why = `and its program lies in there: move it, to /opt for example, or run: chmod a+x ${home}\n`;
+    const root = await start('700', ...own);
+    const whom = 'the daemon, which keeps of root only what it needs';
+    assert.deepEqual([root.code, root.stderr], [1, `espalier: ${home} is closed to ${whom}, ${why}`]);
+    const other = await start('700', ...own, '--user', 'nobody');
+    assert.deepEqual([other.code, other.stderr], [1, `espalier: ${home} is closed to user ${NOBODY}, ${why}`]);
+    const wrong = [...own, '--config', join(folder, 'none.conf')];
+    assert.match((await start('711', ...wrong)).stderr, /none\.conf: /, 'it has come as far as its configuration');
+  } finally {
+    await topology.dispose();
+  }
+});
+
 test('what root has to make for another user is made, and belongs to it', { skip }, async () => {
   await using topology = new Topology();
   const folder = topology.folder();
