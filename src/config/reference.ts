@@ -24,7 +24,7 @@ const WHEN: readonly (readonly [When, string])[] = [
   ['at-once', 'at once; what stands goes by it from now on'],
   ['next', 'with the next negotiation: a renewal of keys, or `espalier rekey`'],
   ['reestablished', 'when the IKE SA is made anew: by reauthentication, or `espalier down` and `up`'],
-  ['reconnect', 'at once: the connection is ended and made anew'],
+  ['reconnect', 'at once: the connection is ended, and made anew by who had begun it'],
   ['remake', 'at once: the child is ended and made anew, the others are not touched'],
 ];
 
