@@ -193,7 +193,8 @@ int path_send(int fd, const struct path *path, const void *bytes, size_t size) {
   for (int tries = 1;; tries++) {
     ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) return (int)sent;
-    // Where ICMP is reported this may be an answer to an earlier datagram.
-    if (errno == EAGAIN || tries == TRIES) return -errno;
+    // Where ICMP is reported this may be an answer to an earlier datagram; but none of it is EPERM, which a firewall of
+    // this host says of this one. Tried again, its own ICMP would take the place of that.
+    if (errno == EAGAIN || errno == EPERM || tries == TRIES) return -errno;
   }
 }
