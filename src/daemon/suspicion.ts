@@ -17,6 +17,8 @@ import type { Suspicion } from './status.ts';
 const MANY = 5;
 /** Nor is so long a silence while we send. */
 const LONG: Millis = 10_000;
+/** Right after a renewal the answers to what goes out by the new SA are still on their way. */
+const SOON: Millis = 2000;
 
 export function suspicions(sessions: readonly IkeSa[], plane: Pick<Plane, 'stats'>, now: Millis): Suspicion[] {
   const found: Suspicion[] = [];
@@ -37,6 +39,7 @@ export function suspicions(sessions: readonly IkeSa[], plane: Pick<Plane, 'stats
 }
 
 function suspicion(child: ChildState, stats: SaStats, udp: boolean, conn: Connection, now: Millis): Reason | undefined {
+  if (now - child.installedAt < SOON) return undefined;
   const { packetsIn, packetsOut, lastIn, lastOut, drops } = stats;
   const dropped = Object.entries(drops).filter(([, count]) => count > 0);
   if (packetsIn >= MANY && packetsOut === 0) return unreturned(child, packetsIn);

@@ -14,11 +14,21 @@ const QUIET: SaStats = {
   ...{ bytesIn: 0, packetsIn: 0, bytesOut: 0, packetsOut: 0, lastIn: undefined, lastOut: undefined },
   drops: new Drops().of(0),
 };
-const NOW = 100_000;
+/** Long after the tunnel has come up. */
+const NOW = 1_100_000;
 
 function suspected(over: Partial<SaStats>, left: Partial<Connection> = {}, right: Partial<Connection> = {}) {
+  return suspectedAt(NOW, over, left, right);
+}
+
+function suspectedAt(
+  now: number,
+  over: Partial<SaStats>,
+  left: Partial<Connection> = {},
+  right: Partial<Connection> = {},
+) {
   const pair = Pair.up(...sides(left, right));
-  const found = suspicions(pair.left.endpoint.sessions(), { stats: () => ({ ...QUIET, ...over }) }, NOW);
+  const found = suspicions(pair.left.endpoint.sessions(), { stats: () => ({ ...QUIET, ...over }) }, now);
   return found.map(({ child, reason }) => [child, reason.code]);
 }
 
@@ -33,6 +43,12 @@ test('a tunnel that carries packets both ways, or none at all, is above suspicio
 test('packets that leave, and of which not one has ever come back, are told also when nobody sends any more', () => {
   assert.deepEqual(suspected({ packetsOut: 5, lastOut: NOW }), [['net', 'esp-blocked']]);
   assert.deepEqual(suspected({ packetsOut: 5, lastOut: NOW - 90_000 }), [['net', 'esp-blocked']]);
+});
+
+test('answers to what leaves by new keys are given time to come', () => {
+  const [just, then] = [1_001_000, 1_005_000];
+  assert.deepEqual(suspectedAt(just, { packetsOut: 500, lastOut: just }), []);
+  assert.deepEqual(suspectedAt(then, { packetsOut: 500, lastOut: then }), [['net', 'esp-blocked']]);
 });
 
 test('answers that have ceased, or that were dropped here, are another matter', () => {
