@@ -63,10 +63,13 @@ for (const version of ['ikev2', 'ikev1'] as const) {
     assert.match(right, /to `esp` in ipsec\.conf:10/);
   });
 
-  test(`${version}: subnets that do not meet are leftsubnet and rightsubnet, ours first`, () => {
+  test(`${version}: subnets that do not meet are leftsubnet and rightsubnet, and ours is named`, () => {
     const [left, right] = told((text) => text.replace('10.2.0.0/24', '10.3.0.0/24'));
     assert.match(left, /`leftsubnet` and `rightsubnet` in ipsec\.conf:7/);
-    assert.match(right, /`rightsubnet` and `leftsubnet` in ipsec\.conf:8/);
+    assert.match(
+      right,
+      /^set `rightsubnet` in ipsec\.conf:8 to 10\.2\.0\.0\/24, or the peer's remote selector to 10\.3/,
+    );
   });
 
   test(`${version}: another identity is that of leftid=`, () => {
@@ -78,7 +81,7 @@ for (const version of ['ikev2', 'ikev1'] as const) {
     const [, right] = told((text) => text, version === 'ikev2' ? '@else : PSK "another one of some length"\n' : '');
     // In IKEv1 a secret is needed before anybody has said who he is.
     const missing =
-      /add a secret for it: 192\.0\.2\.2 192\.0\.2\.1 : PSK …|set the same pre-shared key on both sides in ipsec\.conf:1/;
+      /add a secret for it: 192\.0\.2\.2 192\.0\.2\.1 : PSK …|set the same pre-shared key on both sides \(ours is in ipsec\.conf:1\)/;
     assert.match(right, missing);
   });
 }
@@ -86,7 +89,10 @@ for (const version of ['ikev2', 'ikev1'] as const) {
 test('the wrong version is that of keyexchange=', () => {
   const other = 'conn other\n  authby=psk\n  auto=add\n  keyexchange=ikev1\n  left=192.0.2.2\n  right=198.51.100.9\n';
   const both = pair((text) => `${text.replace('ikev1', 'ikev2')}${other}`, SECRETS, CONF.replace('ikev2', 'ikev1'));
-  assert.match(remedies(both.right).join('\n'), /set keyexchange=ike or ikev1 in connection gw/);
+  assert.match(
+    remedies(both.right).join('\n'),
+    /^set `keyexchange=ikev1` in ipsec\.conf:4 \(ike takes both\), or switch the peer to IKEv2$/,
+  );
 });
 
 test('a peer that calls itself otherwise is rightid=, at the line of right= where that is not written', () => {
