@@ -111,6 +111,12 @@ test('why tells what is wrong now, what is odd about what stands, and what went 
     (await espalier(['why', 'gw', '--control', uri])).out,
     /^gw is waiting .*\nit waits for the first packet/,
   );
+  const gone = { name: 'net', state: 'down', reason: { code: 'peer-deleted', text: 'closed by the peer' } } as const;
+  gateway.known = [{ ...GW, state: 'phase1-failed', reason: REFUSED, children: [gone] }];
+  assert.match(
+    (await espalier(['why', 'gw', '--control', uri])).out,
+    /^gw is phase1-failed .*\n\nthe peer accepts none of our proposals [\s\S]*\n\nchild net: closed by the peer/,
+  );
   const hint = { code: 'no-connection', text: 'somebody called', remedy: 'set remote_addrs' } as const;
   gateway.known = [{ ...GW, state: 'down', suspicions: [{ reason: hint }] }];
   assert.match((await espalier(['why', 'gw', '--control', uri])).out, /\n\nsomebody called \[no-connection\]\n/);

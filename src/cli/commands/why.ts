@@ -49,7 +49,10 @@ function found(connection: ConnectionView): Finding[] {
   const said = children.some(({ reason }) => same(reason, connection.reason));
   // One that is up has a reason, too, while its peer is silent.
   if (connection.reason.code !== 'ok' && !said) {
-    findings.push({ when: 'now', reason: connection.reason });
+    const own: Finding = { when: 'now', reason: connection.reason };
+    // Without an IKE SA it does not matter how a child has ended before.
+    if (connection.state === 'phase1-failed') findings.unshift(own);
+    else findings.push(own);
   }
   for (const { child, reason } of connection.suspicions) {
     findings.push({ ...(child === undefined ? {} : { child }), when: 'now', reason });
