@@ -143,6 +143,8 @@ export function processInit(session: Session, now: Millis, task: InitTask, messa
   if (!selection.ok || selection.suite.ke !== task.group || ke.group !== task.group || !task.pair) {
     return world.count('bad-answer');
   }
+  if ((state.outstanding?.transmissions ?? 0) > 1)
+    session.event({ kind: 'answered', session: state.id, conn: state.conn });
   delete state.outstanding;
   delete state.reason;
   state.spiR = header.spiR.slice();

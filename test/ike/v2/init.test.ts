@@ -312,3 +312,16 @@ test('a lower major version is left alone, a higher one is told ours', () => {
   pair.inject(pair.right, bytes, STRANGER);
   assert.equal(pair.right.sent.length, 1);
 });
+
+test('a silence is over with the first answer, also where IKE_AUTH has none yet', () => {
+  const pair = new Pair(...sides());
+  pair.wire.cut = true;
+  pair.left.initiate();
+  pair.run(1000);
+  assert.deepEqual(pair.left.kinds().slice(1), ['no-answer']);
+  pair.wire.cut = false;
+  // Everything but the answer to IKE_SA_INIT is lost from now on.
+  pair.wire.tamper = (bytes) => (parseMessage(bytes).header.exchange === 34 ? bytes : undefined);
+  pair.run(4000);
+  assert.deepEqual(pair.left.kinds().slice(1, 3), ['no-answer', 'answered']);
+});
