@@ -15,7 +15,8 @@ const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 const TESTS = join(DIST, 'test');
 const IN_NAMESPACES = /^test\/(interop|system|net)\//;
 /** Loads as heavy as the machine bears, and promises that nothing is lost under them. */
-const ALONE = /^test\/(net\/(queues|steer)|interop\/offload|system\/(disturbed|flood|limits|pathmtu|reload|workers))\./;
+const ALONE =
+  /^test\/(net\/(queues|steer)|interop\/offload|system\/(disturbed|flood|hostile|limits|pathmtu|reload|workers))\./;
 /** A file that takes longer hangs. */
 const PATIENCE = 10 * 60_000;
 /** So many files are told with their time. */
