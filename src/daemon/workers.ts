@@ -137,13 +137,20 @@ export class Workers implements Pipelines {
     return addon().saCarried(slot);
   }
 
+  /** An SA is told to its owner first: whoever hands it packets has heard of it later. */
   post(change: Change, only?: number): void {
-    for (const [index, { port, control, bell }] of this.#threads.entries()) {
-      if (only !== undefined && index !== only) continue;
-      port.postMessage(change);
-      Atomics.add(control, CONTROL.CHANGES, 1);
-      bell.ring();
-    }
+    if (only !== undefined) return this.#tell(only, change);
+    const owner = change.type === 'install' ? change.owner : 0;
+    this.#tell(owner, change);
+    for (const index of this.#threads.keys()) if (index !== owner) this.#tell(index, change);
+  }
+
+  #tell(index: number, change: Change): void {
+    const thread = this.#threads[index];
+    if (!thread) return;
+    thread.port.postMessage(change);
+    Atomics.add(thread.control, CONTROL.CHANGES, 1);
+    thread.bell.ring();
   }
 
   stray(worker: number, bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {

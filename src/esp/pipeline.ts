@@ -61,6 +61,7 @@ export class Pipeline {
   readonly #errors: PathErrors;
   readonly #fragments: Fragments;
   readonly #emit: (event: SaEvent) => void;
+  readonly #changes: () => boolean;
   #now: Millis = 0;
   #gone = false;
   readonly #removed: number[] = [];
@@ -71,6 +72,7 @@ export class Pipeline {
     this.#lane = lane;
     this.#worker = worker;
     this.#emit = events;
+    this.#changes = changes;
     this.#slots = new Slots(shared);
     this.#windows = new ReplayWindows(shared.replay);
     this.#fragments = new Fragments(FRAGMENTED, seed);
@@ -145,6 +147,8 @@ export class Pipeline {
     const counts = this.#lane.collect(RAW_RECEIVE);
     if (counts === 0) this.busy = false;
     this.#incoming(counts & COUNT);
+    // Who hands packets over for an SA of ours has heard of it; we have been told before him, but may not have looked.
+    if (counts >>> 16 > 0) this.#changes();
     this.#outgoing(counts >>> 16, true);
   }
 

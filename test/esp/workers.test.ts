@@ -127,6 +127,17 @@ test('a policy that is gone by the time a packet reaches the owner is not asked 
   );
 });
 
+test('an owner that is handed packets looks first what it was told: whoever sends them has heard of their SA', () => {
+  const { left, right } = { left: new End({ workers: 3, ip: LEFT.ip }), right: several().right };
+  left.pipelines.held = true;
+  left.install(child(1).left);
+  left.pipelines.applyAt(0);
+  const [outcome] = left.cut({ bytes: OUT, gso: GSO.NONE, mss: 0 }, 0, 0);
+  assert.ok(outcome);
+  assert.equal(right.inbound(sent(outcome).bytes, LEFT, true, 0).tag, 'deliver');
+  assert.equal(left.drops['no-policy'], 0);
+});
+
 test('a slot is given back when the last worker has let go of it, and never before', () => {
   const { left } = several();
   left.pipelines.held = true;
