@@ -11,8 +11,9 @@ import { assignment, wordFor } from './words.ts';
 /** What became of a message of ours, as far as the kernel or a router has told. */
 export interface Trouble {
   /**
-   * `closed`: the peer's host has nothing on that port, or a firewall says so in its place. `unreachable`, `forbidden`: a router says so. `unsent`: our own
-   * kernel did not take it; `unrouted`: for lack of a route; `blocked`: because a firewall here forbids it.
+   * `closed`: the peer's host has nothing on that port, or a firewall says so in its place. `unreachable`, `forbidden`: a
+   * router says so. `unsent`: our own kernel did not take it; `unrouted`: for lack of a route; `blocked`: because a
+   * firewall here forbids it.
    */
   readonly kind: 'closed' | 'unreachable' | 'forbidden' | 'unsent' | 'unrouted' | 'blocked';
   readonly at: Millis;

@@ -19,6 +19,20 @@ function silent([left, right]: [SideOptions, SideOptions], heard: number): Pair 
   return pair;
 }
 
+/** The left side has begun, nothing arrives anywhere, and `says` is what the network has to say of it. */
+function cutOff(plan: [SideOptions, SideOptions], lasting: number) {
+  const pair = new Pair(...plan);
+  pair.wire.cut = true;
+  pair.left.initiate();
+  pair.run(lasting);
+  const [sa] = pair.left.endpoint.sessions();
+  assert.ok(sa);
+  const { remote, spiI } = sa.state;
+  const says = (kind: Trouble['kind'], to = remote, spi = spiI) =>
+    pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, to, spi));
+  return { pair, remote, spiI, says };
+}
+
 function ended(pair: Pair) {
   const reason = pair.left.last('session-closed')?.reason;
   assert.ok(reason?.remedy);
@@ -38,15 +52,7 @@ for (const [version, made] of [TWO, ONE]) {
   });
 
   test(`${version}: what the network says of a message is told at once, once, and at the end`, () => {
-    const pair = new Pair(...made({}));
-    pair.wire.cut = true;
-    pair.left.initiate();
-    pair.run(1500);
-    const [sa] = pair.left.endpoint.sessions();
-    assert.ok(sa);
-    const { remote, spiI } = sa.state;
-    const says = (kind: Trouble['kind'], to = remote, spi = spiI) =>
-      pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, to, spi));
+    const { pair, remote, spiI, says } = cutOff(made({}), 1500);
     says('closed', { ...remote, port: 4500 });
     says('closed', remote, new Uint8Array(8).fill(7));
     assert.deepEqual(told(pair), ['no-answer'], 'of something else');
@@ -62,13 +68,7 @@ for (const [version, made] of [TWO, ONE]) {
   });
 
   test(`${version}: a refusal of our own kernel is over with the next message that it takes`, () => {
-    const pair = new Pair(...made({}));
-    pair.wire.cut = true;
-    pair.left.initiate();
-    const [sa] = pair.left.endpoint.sessions();
-    assert.ok(sa);
-    const { remote, spiI } = sa.state;
-    const says = (kind: Trouble['kind']) => pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, remote, spiI));
+    const { pair, says } = cutOff(made({}), 0);
     says('unrouted');
     pair.run(1500);
     assert.deepEqual(told(pair), ['no-route'], 'what became of the first');
@@ -80,17 +80,8 @@ for (const [version, made] of [TWO, ONE]) {
   });
 
   test(`${version}: what the network says by turns is not told for ever`, () => {
-    const pair = new Pair(...made({}));
-    pair.wire.cut = true;
-    pair.left.initiate();
-    pair.run(1500);
-    const [sa] = pair.left.endpoint.sessions();
-    assert.ok(sa);
-    const { remote, spiI } = sa.state;
-    for (let i = 0; i < 100; i++) {
-      const kind = i % 2 === 0 ? 'closed' : 'forbidden';
-      pair.left.run(pair.left.endpoint.undelivered(pair.now, kind, remote, spiI));
-    }
+    const { pair, says } = cutOff(made({}), 1500);
+    for (let i = 0; i < 100; i++) says(i % 2 === 0 ? 'closed' : 'forbidden');
     assert.ok(told(pair).length <= 4, `${told(pair).length} events`);
   });
 

@@ -142,46 +142,33 @@ const SILENCE: readonly Cause[] = [
       },
     },
   },
-  {
-    what: 'a firewall of our own',
-    plan: V2,
-    given: (lab) =>
-      lab.net.gwa.nft(`
-        table inet impaired {
-          chain leaving {
-            type filter hook output priority 0;
-            udp dport { 500, 4500 } drop
-          }
-        }`),
-    after: (lab) => mend(lab.net.gwa),
-    says: {
-      initiator: {
-        ...{ code: 'not-sent', state, where: 'remote_addrs =' },
-        text: /^a firewall of this host forbids what we send from 192\.0\.2\.1 to 192\.0\.2\.2 on UDP 500 /,
-        remedy: /^permit UDP 500 and 4500 on the way out/,
+  ...(
+    [
+      ['a firewall of our own', 'drop'],
+      ['a firewall of our own that rejects, in the name of the peer', 'reject'],
+    ] as const
+  ).map(
+    ([what, verdict]): Cause => ({
+      what,
+      plan: V2,
+      given: (lab) =>
+        lab.net.gwa.nft(`
+          table inet impaired {
+            chain leaving {
+              type filter hook output priority 0;
+              udp dport { 500, 4500 } ${verdict}
+            }
+          }`),
+      after: (lab) => mend(lab.net.gwa),
+      says: {
+        initiator: {
+          ...{ code: 'not-sent', state, where: 'remote_addrs =' },
+          text: /^a firewall of this host forbids what we send from 192\.0\.2\.1 to 192\.0\.2\.2 on UDP 500 /,
+          remedy: /^permit UDP 500 and 4500 on the way out/,
+        },
       },
-    },
-  },
-  {
-    what: 'a firewall of our own that rejects, in the name of the peer',
-    plan: V2,
-    given: (lab) =>
-      lab.net.gwa.nft(`
-        table inet impaired {
-          chain leaving {
-            type filter hook output priority 0;
-            udp dport { 500, 4500 } reject
-          }
-        }`),
-    after: (lab) => mend(lab.net.gwa),
-    says: {
-      initiator: {
-        ...{ code: 'not-sent', state, where: 'remote_addrs =' },
-        text: /^a firewall of this host forbids what we send from 192\.0\.2\.1 to 192\.0\.2\.2 on UDP 500 /,
-        remedy: /^permit UDP 500 and 4500 on the way out/,
-      },
-    },
-  },
+    }),
+  ),
   ...inBoth((_, plan) => ({
     what: 'a peer with another address than the one that is configured',
     plan: { ...plan, differs: { a: { remote: '192.0.2.79' } } },

@@ -87,12 +87,7 @@ export class Ends {
       return text.slice(1);
     });
     const one = all.length === 1 && isOne(all[0] as string) ? all[0] : undefined;
-    const changed =
-      allowAny ||
-      all.join() !==
-        items(this.#values.text(end))
-          .map(({ text }) => text)
-          .join();
+    const changed = allowAny || all.some((item, i) => item !== written[i]?.text);
     return { all: allowAny ? [...all, '0.0.0.0/0', '::/0'] : all, changed, one };
   }
 
